@@ -1,0 +1,36 @@
+// What a check reports. A finding is a fact with a name; what it means for a recipient is decided in decide.ts.
+import type { Address } from "../mail/address.ts";
+
+/** Gravest first: this order is the gravity that decide.ts walks. */
+export const CATEGORIES = [
+  "virus",
+  "banned",
+  "listed",
+  "unchecked",
+  "greylisted",
+  "spam",
+  "malformed",
+  "note",
+] as const;
+
+export type Category = (typeof CATEGORIES)[number];
+
+export interface Finding {
+  /** Name of the check that reports. */
+  readonly check: string;
+  /** UPPER_SNAKE. */
+  readonly symbol: string;
+  readonly category: Category;
+  /** Points towards the spam score; 0 for facts. */
+  readonly score: number;
+  /** Private text for log, JSON and scan output; escaped by whoever prints it. */
+  readonly detail: string;
+  /** Absent: holds for every recipient. */
+  readonly recipient?: Address;
+  /** An allow line: findings of these categories do not count for the recipients it holds for. */
+  readonly waives?: readonly Category[];
+  /** The operator's text for the sender. */
+  readonly say?: string;
+  /** Where the rule stands: "rules/banned.rules:12". */
+  readonly rule?: string;
+}
