@@ -17,6 +17,7 @@ export default tseslint.config(
       ],
       "@typescript-eslint/require-await": "off",
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      "@typescript-eslint/explicit-module-boundary-types": "error",
       "no-control-regex": "off",
       "no-console": "error",
       "max-lines-per-function": ["error", { max: 60, skipComments: true, skipBlankLines: true }],

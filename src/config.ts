@@ -1,0 +1,201 @@
+// The one configuration file: reads postern.toml, locates every error at file:line with a suggestion, and fills in what
+// depends on the machine. Only app.ts and the commands read the result.
+import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parse, TomlError } from "smol-toml";
+import type { z } from "zod";
+import { schema, type ConfigFile, type ListenerConfig } from "./config-schema.ts";
+import { suggestion } from "./sys/suggestion.ts";
+
+/** A configuration that cannot be used; `message` starts with "file:line: ". Exit code 2. */
+export class ConfigError extends Error {
+  readonly code = "CONFIG";
+}
+
+export interface Config extends Omit<ConfigFile, "server" | "delivery" | "quarantine" | "listener" | "networks"> {
+  /** The file it came from; null = built-in defaults. */
+  readonly file: string | null;
+  readonly server: ConfigFile["server"] & { hostname: string; state_dir: string; rules_dir: string };
+  readonly listener: readonly ListenerConfig[];
+  readonly networks: ConfigFile["networks"] & { mta_names: readonly string[] };
+  readonly delivery: Omit<ConfigFile["delivery"], "domains" | "aliases" | "virtual"> & {
+    domains: readonly string[];
+    mail_root: string;
+    users: string;
+    aliases: string | null;
+    virtual: string | null;
+    unknown: "refuse" | "create";
+  };
+  readonly quarantine: ConfigFile["quarantine"] & { dir: string };
+}
+
+const SHIPPED_RULES = fileURLToPath(new URL("../rules", import.meta.url));
+const LOOPBACK = /^(127\.|\[::1\]|localhost:)/;
+
+/** Reads the file, or takes the defaults when `file` is null. Throws ConfigError with all errors, a line each. */
+export function loadConfig(file: string | null): Config {
+  if (file === null) return complete(schema.parse({}), null);
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConfigError(`${file}:1: cannot be read: ${(error as Error).message}`);
+  }
+  return parseConfig(text, file);
+}
+
+/** The same from a text; `file` names it in errors and is the base of relative paths. */
+export function parseConfig(text: string, file: string): Config {
+  let raw: unknown;
+  try {
+    raw = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [first = "is not TOML"] = error.message.split("\n");
+    throw new ConfigError(`${file}:${error.line}: ${first}`);
+  }
+  const result = schema.safeParse(raw);
+  if (!result.success) {
+    throw new ConfigError(result.error.issues.flatMap((issue) => located(issue, text, file)).join("\n"));
+  }
+  checkListeners(result.data, text, file);
+  return complete(result.data, file);
+}
+
+function located(issue: z.core.$ZodIssue, text: string, file: string): string[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => {
+      const path = [...issue.path, key];
+      const known = keysAt(issue.path);
+      return `${file}:${lineOf(text, path)}: unknown key "${dotted(path)}"${suggestion(key, known)}`;
+    });
+  }
+  const wanted = issue.code === "invalid_value" ? `one of ${issue.values.map((v) => `"${String(v)}"`).join(", ")}` : issue.message;
+  return [`${file}:${lineOf(text, issue.path)}: ${dotted(issue.path)}: expected ${wanted.replace(/^Invalid input: expected /, "")}`];
+}
+
+const dotted = (path: readonly PropertyKey[]): string =>
+  path.filter((part) => typeof part !== "number").map(String).join(".");
+
+/** The keys that the schema knows at a path. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema;
+  for (const part of path) {
+    at = unwrap(at);
+    const shape = (at as { shape?: Record<string, unknown> }).shape;
+    const element = (at as { element?: unknown }).element;
+    at = typeof part === "number" ? element : shape?.[String(part)];
+  }
+  return Object.keys((unwrap(at) as { shape?: object } | undefined)?.shape ?? {});
+}
+
+function unwrap(node: unknown): unknown {
+  let at = node;
+  for (let depth = 0; depth < 8; depth++) {
+    const inner = (at as { def?: { innerType?: unknown } } | undefined)?.def?.innerType;
+    if (inner === undefined) return at;
+    at = inner;
+  }
+  return at;
+}
+
+/** The line on which a key stands (1-based); the table's line, then 1, when the key itself is not found. */
+export function lineOf(text: string, path: readonly PropertyKey[]): number {
+  const names = path.filter((part) => typeof part !== "number").map(String);
+  const index = path.find((part) => typeof part === "number") ?? 0;
+  let table: string[] = [];
+  let seen = -1;
+  let tableLine = 1;
+  const lines = text.split("\n");
+  for (const [i, line] of lines.entries()) {
+    const head = /^\s*(\[\[?)\s*([^\]]+?)\s*\]/.exec(line);
+    if (head !== null) {
+      table = (head[2] ?? "").split(".").map((part) => part.trim().replace(/^["']|["']$/g, ""));
+      if (head[1] === "[[" && table.join(".") === names.slice(0, table.length).join(".")) seen++;
+      if (table.join(".") === names.slice(0, table.length).join(".") && (head[1] === "[" || seen === index)) {
+        tableLine = i + 1;
+        if (table.length === names.length) return tableLine;
+      }
+      if (head[1] === "[[" && seen !== index) table = ["\0"];
+      continue;
+    }
+    const key = /^\s*("[^"]*"|'[^']*'|[A-Za-z0-9_.-]+)\s*=/.exec(line)?.[1];
+    if (key === undefined) continue;
+    const full = [...table, ...key.split(".").map((part) => part.replace(/^["']|["']$/g, ""))];
+    if (full.join(".") === names.slice(0, full.length).join(".") && full.length >= Math.min(names.length, 2)) return i + 1;
+  }
+  return tableLine;
+}
+
+function checkListeners(config: ConfigFile, text: string, file: string): void {
+  const errors: string[] = [];
+  const at = (i: number, key: string): string => `${file}:${lineOf(text, ["listener", i, key])}`;
+  for (const [i, listener] of (config.listener ?? []).entries()) {
+    const loopback = listener.listen.startsWith("unix:") || LOOPBACK.test(listener.listen);
+    if (!loopback && listener.allow === undefined) {
+      errors.push(`${at(i, "listen")}: listener.listen: ${listener.listen} is not loopback, so it needs allow = ["…"] with the networks that may connect`);
+    }
+    if (listener.protocol === "http" && listener.role === "delivery") {
+      errors.push(`${at(i, "role")}: listener.role: an http listener has no role`);
+    }
+    const twin = (config.listener ?? []).findIndex((other) => other.listen === listener.listen);
+    if (twin < i) errors.push(`${at(i, "listen")}: listener.listen: ${listener.listen} is taken by an earlier listener`);
+  }
+  if (errors.length > 0) throw new ConfigError(errors.join("\n"));
+}
+
+const DEFAULT_LISTENERS: readonly Partial<ListenerConfig>[] = [
+  { protocol: "smtp", listen: "127.0.0.1:10024", role: "filter" },
+  { protocol: "lmtp", listen: "127.0.0.1:10025", role: "delivery" },
+  { protocol: "http", listen: "127.0.0.1:10090" },
+];
+
+function complete(config: ConfigFile, file: string | null): Config {
+  const base = file === null ? process.cwd() : dirname(resolve(file));
+  const path = (name: string): string => resolve(base, name);
+  const host = config.server.hostname ?? (hostname() || "localhost");
+  const stateDir = path(config.server.state_dir);
+  const besides = path("rules");
+  const rulesDir =
+    config.server.rules_dir !== undefined ? path(config.server.rules_dir) : existsSync(besides) ? besides : SHIPPED_RULES;
+  const optional = (name: string | undefined, fallback: string): string | null =>
+    name !== undefined ? path(name) : existsSync(join(rulesDir, fallback)) ? join(rulesDir, fallback) : null;
+  const { delivery } = config;
+  return {
+    ...config,
+    file,
+    server: { ...config.server, hostname: host, state_dir: stateDir, rules_dir: rulesDir },
+    listener: config.listener ?? schema.shape.listener.parse(DEFAULT_LISTENERS) ?? [],
+    networks: { ...config.networks, mta_names: config.networks.mta_names ?? [host] },
+    delivery: {
+      ...delivery,
+      domains: domainsOf(delivery.domains, path, file === null ? ["localhost", host] : []),
+      mail_root: path(delivery.mail_root ?? join(stateDir, "mail")),
+      users: path(delivery.users ?? join(stateDir, "users")),
+      aliases: optional(delivery.aliases, "aliases"),
+      virtual: optional(delivery.virtual, "virtual"),
+      unknown: delivery.unknown ?? (file === null ? "create" : "refuse"),
+    },
+    quarantine: { ...config.quarantine, dir: path(config.quarantine.dir ?? join(stateDir, "quarantine")) },
+  };
+}
+
+function domainsOf(
+  domains: readonly string[] | string | undefined,
+  path: (name: string) => string,
+  fallback: readonly string[],
+): readonly string[] {
+  if (domains === undefined) return fallback;
+  if (typeof domains !== "string") return domains.map((domain) => domain.toLowerCase());
+  const file = path(domains);
+  try {
+    return readFileSync(file, "utf8")
+      .split("\n")
+      .map((line) => line.replace(/#.*/, "").trim().toLowerCase())
+      .filter((line) => line !== "");
+  } catch (error) {
+    throw new ConfigError(`${file}:1: delivery.domains: cannot be read: ${(error as Error).message}`);
+  }
+}

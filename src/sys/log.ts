@@ -1,0 +1,75 @@
+// The log: message lines (one grammar that log readers know) on standard output, everything about postern itself on standard
+// error; or both as JSON lines on standard output. Escaping is done here, so that no text from a message can forge a line.
+import pino from "pino";
+
+export type LogFormat = "text" | "json";
+
+export interface Log {
+  /** Something that an operator wants to know; `facts` only appear in JSON. */
+  info(text: string, facts?: Facts): void;
+  /** Something went wrong and was coped with: "(!)" in text. */
+  warn(text: string, facts?: Facts): void;
+  /** Something went wrong that needs a person: "(!!)" in text. */
+  error(text: string, facts?: Facts): void;
+  /** The canonical lines of one message, and the same facts for JSON. */
+  message(lines: readonly string[], facts: () => Facts): void;
+  /** Writes out what is buffered; for exits. */
+  flush(): void;
+}
+
+export type Facts = Readonly<Record<string, unknown>>;
+
+/** A destination that collects nothing and loses nothing: writes happen in order, in the background. */
+interface Out {
+  write(text: string): unknown;
+  flushSync(): void;
+}
+
+/** The log of a process. Text lines carry no time: syslog and the journal add it. */
+export function processLog(format: LogFormat): Log {
+  const out = pino.destination({ dest: 1, sync: false });
+  if (format === "json") return jsonLog(out);
+  return textLog(out, pino.destination({ dest: 2, sync: true }));
+}
+
+/** The text form over any pair of writers; exported for tests and for commands. */
+export function textLog(out: Out, err: Out): Log {
+  const say = (mark: string, text: string): void => void err.write(`${mark}${printable(text)}\n`);
+  return {
+    info: (text) => say("", text),
+    warn: (text) => say("(!)", text),
+    error: (text) => say("(!!)", text),
+    message: (lines) => {
+      for (const line of lines) out.write(`${printable(line)}\n`);
+    },
+    flush: () => {
+      flush(out);
+      flush(err);
+    },
+  };
+}
+
+/** The JSON form: one object a line, `msg` holding the text; for messages the facts alone. */
+export function jsonLog(out: Out): Log {
+  const logger = pino({ base: { pid: process.pid } }, out as pino.DestinationStream);
+  return {
+    info: (text, facts) => logger.info(facts ?? {}, text),
+    warn: (text, facts) => logger.warn(facts ?? {}, text),
+    error: (text, facts) => logger.error(facts ?? {}, text),
+    message: (_lines, facts) => logger.info(facts(), "message"),
+    flush: () => flush(out),
+  };
+}
+
+function flush(out: Out): void {
+  try {
+    out.flushSync();
+  } catch {
+    // A destination that was never opened, or whose reader has gone: there is nobody left to tell.
+  }
+}
+
+/** Control characters become "?": a log line is one line. */
+function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]/g, "?");
+}

@@ -1,0 +1,91 @@
+// Every metric, declared in one place with its help text and labels (prom-client). Label values come from closed sets; an
+// address never is one. README's table is generated from here.
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+
+type IntervalHistogram = ReturnType<typeof monitorEventLoopDelay>;
+
+export interface Metrics {
+  readonly registry: Registry;
+  readonly messages: Counter<"direction" | "category" | "disposition">;
+  readonly messageSeconds: Histogram;
+  readonly checkSeconds: Histogram<"check">;
+  readonly checkErrors: Counter<"check" | "reason">;
+  readonly inFlight: Gauge;
+  readonly sessions: Counter<"listener" | "result">;
+  readonly nextHop: Counter<"result">;
+  readonly deliveries: Counter<"result">;
+  readonly quarantined: Counter<"category">;
+  readonly quarantineMessages: Gauge;
+  readonly quarantineBytes: Gauge;
+  readonly dsn: Counter<"result">;
+  readonly handedOn: Counter;
+  readonly rulesLoad: Gauge;
+  readonly rulesReloads: Counter<"result">;
+  readonly spoolBytes: Gauge;
+  readonly eventLoopDelay: Gauge<"quantile">;
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 240];
+
+/** Makes all metrics in a registry of their own. `eventLoop` is read at each scrape; null = not watched. */
+export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter({ name: `postern_${name}`, help, labelNames, registers });
+  const gauge = <L extends string>(
+    name: string,
+    help: string,
+    aggregator: "sum" | "max" | "min" = "sum",
+    labelNames: readonly L[] = [],
+  ) => new Gauge({ name: `postern_${name}`, help, labelNames, aggregator, registers });
+  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Histogram({ name: `postern_${name}`, help, labelNames, buckets: SECONDS, registers });
+
+  return {
+    registry,
+    messages: counter("messages_total", "Messages judged, by direction, deciding category and disposition, once per cluster of recipients", ["direction", "category", "disposition"]),
+    messageSeconds: histogram("message_seconds", "From the end of DATA to the reply"),
+    checkSeconds: histogram("check_seconds", "Time of each check", ["check"]),
+    checkErrors: counter("check_errors_total", "Checks that could not answer (deadline or error)", ["check", "reason"]),
+    inFlight: gauge("in_flight", "Messages between MAIL FROM and their reply"),
+    sessions: counter("sessions_total", "Connections by listener and how they were received (accepted, refused, busy)", ["listener", "result"]),
+    nextHop: counter("next_hop_total", "Recipients answered by the next hop", ["result"]),
+    deliveries: counter("deliveries_total", "Recipients answered by our own delivery", ["result"]),
+    quarantined: counter("quarantined_total", "Messages put into quarantine", ["category"]),
+    quarantineMessages: gauge("quarantine_messages", "Messages in quarantine", "max"),
+    quarantineBytes: gauge("quarantine_bytes", "Octets of the quarantine", "max"),
+    dsn: counter("dsn_total", "Non-delivery reports of our own (sent, suppressed, failed)", ["result"]),
+    handedOn: counter("handed_on_skips_total", "Recipients skipped at a retry because they already have the message"),
+    rulesLoad: gauge("rules_load_success", "1 while the running rules are those on disk, 0 while the last good ones are kept", "min"),
+    rulesReloads: counter("rules_reloads_total", "Loads of the rule files", ["result"]),
+    spoolBytes: gauge("spool_bytes", "Octets of messages held in memory"),
+    eventLoopDelay: delayGauge(registry, eventLoop),
+  };
+}
+
+/** Watches how late the event loop runs, in the process that calls it. */
+export function watchEventLoop(): IntervalHistogram {
+  const histogram = monitorEventLoopDelay({ resolution: 10 });
+  histogram.enable();
+  return histogram;
+}
+
+function delayGauge(registry: Registry, eventLoop: IntervalHistogram | null): Gauge<"quantile"> {
+  return new Gauge({
+    name: "postern_event_loop_delay_seconds",
+    help: "How late the event loop ran since start (the 10 ms of the sampling taken off)",
+    labelNames: ["quantile"],
+    aggregator: "max",
+    registers: [registry],
+    collect() {
+      if (eventLoop === null) return;
+      const late = (ns: number): number => Math.max(0, ns / 1e9 - 0.01);
+      this.set({ quantile: "0.5" }, late(eventLoop.percentile(50)));
+      this.set({ quantile: "0.99" }, late(eventLoop.percentile(99)));
+      this.set({ quantile: "0.999" }, late(eventLoop.percentile(99.9)));
+      this.set({ quantile: "1" }, late(eventLoop.max));
+    },
+  });
+}
