@@ -1,0 +1,46 @@
+// The X-Spam-* fields in amavis' exact form: delivered mail and the quarantine copy show the score with them.
+import { fieldLine, headerText } from "../mail/field-line.ts";
+
+export interface SpamFacts {
+  readonly score: number;
+  /** Level from which the fields are written; -Infinity = always, null = never. */
+  readonly tag: number | null;
+  readonly tag2: number;
+  readonly kill: number;
+  readonly tests: readonly { readonly symbol: string; readonly score: number }[];
+  /** The scorer's own words ("autolearn=no autolearn_force=no"), or null. */
+  readonly autolearn: string | null;
+}
+
+const MAX_LEVEL = 64;
+const MAX_TESTS = 500;
+
+/** X-Spam-Flag, -Score, -Level and -Status; none below the tag level. */
+export function spamFields(spam: SpamFacts): readonly string[] {
+  if (spam.tag === null || spam.score < spam.tag) return [];
+  return [
+    fieldLine("X-Spam-Flag", spam.score >= spam.tag2 ? "YES" : "NO"),
+    fieldLine("X-Spam-Score", points(spam.score)),
+    fieldLine("X-Spam-Level", "*".repeat(Math.max(0, Math.min(MAX_LEVEL, Math.trunc(spam.score))))),
+    fieldLine("X-Spam-Status", headerText(statusText(spam, spam.tag), 40_000)),
+  ];
+}
+
+/** At most three decimals, trailing zeros trimmed: "8.672", "1000", "-0.1". */
+export function points(score: number): string {
+  const text = score.toFixed(3).replace(/\.?0+$/, "");
+  return text === "-0" ? "0" : text;
+}
+
+function statusText(spam: SpamFacts, tag: number): string {
+  const above = Number.isFinite(tag) ? ` tagged_above=${points(tag)}` : "";
+  const tests = spam.tests
+    .slice(0, MAX_TESTS)
+    .map(
+      ({ symbol, score }) => `${symbol.slice(0, 100).replace(/[\s,=[\]]/g, "_")}=${points(score)}`,
+    );
+  const learned = spam.autolearn === null ? "" : ` ${spam.autolearn}`;
+  const verdict = spam.score >= spam.tag2 ? "Yes" : "No";
+  const required = `required=${points(spam.tag2)}`;
+  return `${verdict}, score=${points(spam.score)}${above} ${required} tests=[${tests.join(", ")}]${learned}`;
+}
