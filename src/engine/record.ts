@@ -1,0 +1,141 @@
+// What is left of a message when it is answered: the log lines, the JSON object, the counters. Made from outcomes alone.
+import { queuedAs } from "../clients/smtp-relayed.ts";
+import { firstField } from "../mail/header.ts";
+import type { Message } from "../mail/message.ts";
+import { replyLine } from "../mail/reply.ts";
+import type { Log } from "../sys/log.ts";
+import type { Metrics } from "../sys/metrics.ts";
+import type { FateName } from "../verdict/policy.ts";
+import type { Outcome } from "./apply.ts";
+import type { Judgement } from "./judge.ts";
+import { logJson } from "./log-json.ts";
+import { logLines, type Ccat, type LogAction, type LogDirection, type LogRecipient, type LogRecord } from "./log-line.ts";
+import { oldestAddress } from "./receive.ts";
+import type { Reported } from "./report.ts";
+
+export interface RecordMeans {
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface Answered {
+  readonly message: Message;
+  readonly judgement: Judgement;
+  readonly outcomes: readonly Outcome[];
+  readonly quarantine: string | null;
+  readonly reported: Reported;
+  readonly rulesVersion: string;
+  readonly clientLocal: boolean;
+  readonly elapsedMs: number;
+}
+
+/** True when a scorer answered: only then X-Spam-* are written and the log says a number. */
+export function wasScored(judgement: Pick<Judgement, "findings" | "timings">): boolean {
+  return judgement.timings.has("spam") || judgement.findings.some((finding) => finding.category === "spam");
+}
+
+export function record(answered: Answered, { log, metrics }: RecordMeans): void {
+  const facts = recordOf(answered);
+  log.message(logLines(facts), () => ({
+    ...logJson(facts),
+    timings: Object.fromEntries([...answered.judgement.timings].map(([name, ms]) => [name, Math.round(ms * 1000) / 1000])),
+    because: answered.outcomes[0]?.judged.verdict.because ?? null,
+  }));
+  metrics.messageSeconds.observe(answered.elapsedMs / 1000);
+  const counted = new Set<string>();
+  for (const { judged, how } of answered.outcomes) {
+    const { category, disposition } = judged.verdict;
+    const labels = {
+      direction: directionOf(answered.message, judged.local),
+      category,
+      disposition: how === "tempfailed" ? "tempfail" : how === "rejected" ? "reject" : disposition,
+    };
+    const key = `${labels.direction} ${labels.category} ${labels.disposition}`;
+    if (counted.has(key)) continue;
+    counted.add(key);
+    metrics.messages.inc(labels);
+  }
+  if (answered.quarantine !== null) {
+    const category = answered.outcomes.find(({ judged }) => judged.verdict.quarantine)?.judged.verdict.category;
+    metrics.quarantined.inc({ category: category ?? "spam" });
+  }
+}
+
+function recordOf({ message, judgement, outcomes, quarantine, reported, ...rest }: Answered): LogRecord {
+  const { envelope, header } = message;
+  const scored = wasScored(judgement);
+  const details = (category: string): string[] => [
+    ...new Set(judgement.findings.filter((f) => f.category === category).map((f) => f.detail)),
+  ];
+  return {
+    id: envelope.id,
+    mailId: envelope.mailId,
+    mode: envelope.mode,
+    origin: envelope.origin,
+    clientAddress: envelope.client.address,
+    clientPort: envelope.client.port,
+    oldestAddress: oldestAddress(header),
+    clientLocal: rest.clientLocal,
+    sender: envelope.sender?.raw ?? null,
+    recipients: outcomes.map((outcome) => logRecipient(message, outcome, reported)),
+    score: scored ? (outcomes[0]?.judged.verdict.score ?? 0) : null,
+    size: message.body.size,
+    banned: details("banned")[0] ?? null,
+    viruses: details("virus"),
+    badHeader: judgement.findings.some((f) => f.category === "malformed") ? 1 : null,
+    ident: envelope.client.ident,
+    messageId: firstField(header, "message-id")?.value ?? null,
+    quarantine,
+    elapsedMs: rest.elapsedMs,
+    tests: judgement.findings.map(({ symbol, score }) => ({ symbol, score })),
+    rulesVersion: rest.rulesVersion,
+  };
+}
+
+const CCAT_OF: Readonly<Record<FateName | "clean", Ccat>> = {
+  virus: "INFECTED",
+  banned: "BANNED",
+  unchecked: "UNCHECKED",
+  spam: "SPAM",
+  spammy: "SPAMMY",
+  malformed: "BAD-HEADER",
+  listed: "OTHER",
+  greylisted: "OTHER",
+  clean: "CLEAN",
+};
+
+function logRecipient(message: Message, outcome: Outcome, reported: Reported): LogRecipient {
+  const { judged, reply, how } = outcome;
+  const blockedByNextHop = outcome.byNextHop && how !== "handed-on";
+  const gravest = judged.verdict.categories[0] ?? "clean";
+  return {
+    address: judged.recipient.address.raw,
+    passed: how === "handed-on",
+    ccat: blockedByNextHop ? "MTA-BLOCKED" : CCAT_OF[how === "handed-on" ? gravest : judged.verdict.category],
+    action: actionOf(outcome, reported),
+    direction: directionOf(message, judged.local),
+    queuedAs: how === "handed-on" ? queuedAs(reply.text) : null,
+    reply: replyLine(reply),
+  };
+}
+
+function actionOf(outcome: Outcome, reported: Reported): LogAction {
+  switch (outcome.how) {
+    case "handed-on":
+      return outcome.judged.verdict.disposition === "tag" ? "RelayedTagged" : "Relayed";
+    case "discarded":
+      return "Discarded";
+    case "bounced":
+      return reported.result === "sent" && reported.about.includes(outcome) ? "Bounced" : "NoBounce";
+    case "rejected":
+      return "Rejected";
+    case "tempfailed":
+      return "TempFailed";
+  }
+}
+
+/** The direction word of one recipient: origin of the message × whether the recipient is ours. */
+export function directionOf(message: Message, local: boolean): LogDirection {
+  if (message.envelope.origin === "outbound") return local ? "Internal" : "Outbound";
+  return local ? "Inbound" : "OpenRelay";
+}
