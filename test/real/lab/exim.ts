@@ -1,0 +1,246 @@
+// A real Exim on loopback, put together from the sections of deploy/exim4/*.conf with nothing changed but addresses, ports
+// and paths; the rest is the smallest configuration that relays example.com. It runs as Debian-exim.
+import { spawn } from "node:child_process";
+import { chmod, chown, mkdir, readdir, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { deployed, must, run, textOf, until, type Peer } from "./lab.ts";
+import { freePorts } from "./ports.ts";
+
+export interface EximOptions {
+  /** The lab's directory; Exim lives in DIR/exim. */
+  readonly dir: string;
+  readonly nextHop: number;
+  readonly hookup: "none" | "after-queue" | "in-dialogue";
+  readonly via?: "smtp" | "lmtp" | "unix";
+  readonly filterPort?: number;
+  readonly reinjectPort?: number;
+}
+
+export interface Exim extends Peer {
+  readonly smtpPort: number;
+  readonly reinjectPort: number;
+  readonly socketDir: string;
+  readonly socket: string;
+  /** Message ids in the queue. */
+  queued(): Promise<readonly string[]>;
+  queueEmpty(timeoutMs?: number): Promise<void>;
+  /** Tries all queued mail now, whatever the retry rules say. */
+  flush(): Promise<void>;
+  log(): Promise<string>;
+  sendmail(from: string, to: readonly string[], message: string | Buffer): Promise<void>;
+}
+
+type Sections = Readonly<
+  Record<"main" | "acl rcpt" | "acl data" | "routers" | "transports" | "retry", string>
+>;
+
+const NOTHING: Sections = {
+  main: "",
+  "acl rcpt": "",
+  "acl data": "",
+  routers: "",
+  transports: "",
+  retry: "",
+};
+
+/** Cuts a file of deploy/exim4 at its `# ==== section ====` headings. */
+function sections(text: string): Sections {
+  const found: Record<string, string> = { ...NOTHING };
+  for (const piece of text.split(/^# ==== /m).slice(1)) {
+    const name = Object.keys(NOTHING).find((key) => piece.startsWith(key));
+    if (name === undefined) throw new Error(`unknown section: ${piece.slice(0, 40)}`);
+    found[name] = piece.slice(piece.indexOf("\n") + 1);
+  }
+  return { ...NOTHING, ...found };
+}
+
+async function hookup(
+  options: EximOptions,
+  smtp: number,
+  back: number,
+  socket: string,
+): Promise<Sections> {
+  if (options.hookup === "none") {
+    return {
+      ...NOTHING,
+      main: `daemon_smtp_ports = ${smtp} : ${back}\nlocal_interfaces = <; [127.0.0.1]:${smtp} ; [127.0.0.1]:${back}\n`,
+    };
+  }
+  let text = await deployed("exim4/after-queue.conf", {
+    "daemon_smtp_ports = 25 : 10025": `daemon_smtp_ports = ${smtp} : ${back}`,
+    "[0.0.0.0]:25": `[127.0.0.1]:${smtp}`,
+    "[127.0.0.1]:10025": `[127.0.0.1]:${back}`,
+    "{10025}": `{${back}}`,
+    "port = 10024": `port = ${options.filterPort ?? 9}`,
+    "/run/postern/filter.sock": socket,
+  });
+  const transport = { smtp: "postern_smtp", lmtp: "postern_lmtp", unix: "postern_socket" }[
+    options.via ?? "smtp"
+  ];
+  if (transport !== "postern_smtp") {
+    text = text
+      .replace("  transport = postern_smtp\n", "# transport = postern_smtp\n")
+      .replace(`# transport = ${transport}\n`, `  transport = ${transport}\n`);
+  }
+  const after = sections(text);
+  if (options.hookup === "after-queue") return after;
+  const during = sections(await deployed("exim4/in-dialogue.conf", { "{10025}": `{${back}}` }));
+  return {
+    ...after,
+    main: after.main + during.main,
+    "acl rcpt": after["acl rcpt"] + during["acl rcpt"],
+  };
+}
+
+function configuration(base: string, nextHop: number, own: Sections): string {
+  return `
+primary_hostname = mx.example.com
+qualify_domain = example.com
+spool_directory = ${base}/spool
+log_file_path = ${base}/%slog
+pid_file_path = ${base}/exim.pid
+exim_user = Debian-exim
+exim_group = Debian-exim
+tls_advertise_hosts =
+message_size_limit = 100M
+smtp_accept_max = 200
+smtp_accept_max_per_connection = 1000
+smtp_load_reserve = 1000
+deliver_queue_load_max = 1000
+queue_only_load = 1000
+host_lookup =
+rfc1413_query_timeout = 0s
+keep_environment =
+domainlist local_domains = example.com
+acl_smtp_rcpt = acl_check_rcpt
+acl_smtp_data = acl_check_data
+${own.main}
+begin acl
+acl_check_rcpt:
+${own["acl rcpt"]}
+  accept hosts = 127.0.0.0/8
+acl_check_data:
+${own["acl data"]}
+  accept
+begin routers
+${own.routers}
+final:
+  driver = manualroute
+  domains = *
+  transport = to_sink
+  route_list = * 127.0.0.1
+  self = send
+begin transports
+${own.transports}
+to_sink:
+  driver = smtp
+  port = ${nextHop}
+  allow_localhost
+  message_linelength_limit = 1G
+  hosts_try_fastopen =
+begin retry
+${own.retry}
+*  *  F,5d,1m
+`;
+}
+
+/** Starts Exim with a queue runner every minute and returns when it listens. */
+export async function exim(options: EximOptions): Promise<Exim> {
+  const base = join(options.dir, "exim");
+  const socketDir = join(base, "postern");
+  const [smtp = 0, free = 0] = await freePorts(2);
+  const back = options.reinjectPort ?? free;
+  const config = join(base, "exim.conf");
+  const socket = join(socketDir, "filter.sock");
+  await layOut(base, socketDir);
+  await writeFile(
+    config,
+    configuration(base, options.nextHop, await hookup(options, smtp, back, socket)),
+  );
+  const daemon = spawn("/usr/sbin/exim4", ["-C", config, "-bdf", "-q1m"], {
+    detached: true,
+    stdio: "ignore",
+  });
+  const log = async () =>
+    (await textOf(join(base, "mainlog"))) + (await textOf(join(base, "paniclog")));
+  try {
+    await until("Exim's port", () => {
+      if (daemon.exitCode !== null) throw new Error(`exim ended with ${daemon.exitCode}`);
+      return answers(smtp);
+    });
+  } catch (error) {
+    const said = (await run("/usr/sbin/exim4", ["-C", config, "-bV"])).stderr;
+    throw new Error(`${await log()}${said}`, { cause: error });
+  }
+  // Exim names a message's files <id>-H and <id>-D, in input/ or one directory below.
+  const queued = async () => {
+    const names = await readdir(join(base, "spool/input"), { recursive: true });
+    return names
+      .filter((name) => name.endsWith("-H"))
+      .map((name) => name.replace(/^.*\//, "").slice(0, -2));
+  };
+  return {
+    smtpPort: smtp,
+    reinjectPort: back,
+    socketDir,
+    socket,
+    queued,
+    queueEmpty: async (timeoutMs = 30_000) => {
+      await until("an empty Exim queue", async () => (await queued()).length === 0, timeoutMs);
+    },
+    flush: async () =>
+      void (await must("/usr/sbin/exim4", ["-C", config, "-qff"], { timeoutMs: 120_000 })),
+    log,
+    async sendmail(from, to, message) {
+      await must("/usr/sbin/exim4", ["-C", config, "-i", "-oi", "-f", from, ...to], {
+        input: message,
+      });
+    },
+    stop: () => endGroup(daemon.pid),
+  };
+}
+
+/** Kills a process group that we made (detached), the children of its leader with it. */
+async function endGroup(pid: number | undefined): Promise<void> {
+  if (pid === undefined) return;
+  const kill = (signal: NodeJS.Signals | 0) => {
+    try {
+      process.kill(-pid, signal);
+      return true;
+    } catch {
+      return false; // nobody is left
+    }
+  };
+  kill("SIGTERM");
+  const end = Date.now() + 3000;
+  await until("the end of Exim", () => {
+    if (Date.now() > end) kill("SIGKILL");
+    return !kill(0);
+  });
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("data", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+async function layOut(base: string, socketDir: string): Promise<void> {
+  const uid = Number((await must("id", ["-u", "Debian-exim"])).stdout);
+  const gid = Number((await must("id", ["-g", "Debian-exim"])).stdout);
+  for (const dir of [base, join(base, "spool"), join(base, "spool/input")]) {
+    await mkdir(dir, { recursive: true, mode: 0o750 });
+    await chown(dir, uid, gid);
+  }
+  await chmod(base, 0o755);
+  await mkdir(socketDir);
+  // As deploy/tmpfiles.d/postern-exim.conf: the setgid bit gives the socket Exim's group.
+  await chown(socketDir, 0, gid);
+  await chmod(socketDir, 0o2750);
+}
