@@ -1,0 +1,346 @@
+// The spool: where a message's octets stay between the client's dot and our answer. Memory while small (a message up to
+// perMessage, all together up to inAll), then one file that has no name: created in a directory of our own, unlinked at
+// once, read and written by position. The SMTP listener creates, fills and disposes; everybody else borrows.
+import { close, constants, open, read, unlink, writev } from "node:fs";
+import { chmod, mkdir, readdir, unlink as unlinkLater } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+/** A received message: readable any number of times, by several readers at once, until dispose(). */
+export interface Spool {
+  readonly size: number;
+  /** All octets in order when they are in memory, else null: use open(). Not to be changed. */
+  readonly bytes: readonly Buffer[] | null;
+  /** Descriptor of the unlinked file when there is one, for readers in other threads; to be read by position only. */
+  readonly fd: number | null;
+  /** All octets in pieces of up to 128 KiB, each the reader's own when they come from the file. */
+  open(): AsyncIterable<Buffer>;
+  /** Frees memory and file. A read under way still ends; the next one fails. Again is harmless. */
+  dispose(): void;
+}
+
+/** A message on its way in. */
+export interface SpoolWriter {
+  /**
+   * Takes the next piece, which now belongs to the spool. Undefined: go on at once. A promise: wait for it before reading
+   * on (back-pressure); it rejects with the system's error when the file cannot be written, and then discard() is due.
+   */
+  write(piece: Buffer): Promise<void> | undefined;
+  /** Call once, after the last write. Rejects as write() does. */
+  finish(): Promise<Spool>;
+  /** Forgets everything, at any time before finish() resolved. Again is harmless. */
+  discard(): void;
+}
+
+export interface SpoolRoom {
+  create(): SpoolWriter;
+  /** Makes the directory (0700) and removes what a crash left there. Call at start; resolves to how many were removed. */
+  sweep(): Promise<number>;
+  /** Octets of messages in memory now. */
+  readonly held: number;
+}
+
+export interface SpoolOptions {
+  readonly dir: string;
+  /** Octets of one message that may stay in memory; 256 KiB. */
+  readonly perMessage?: number;
+  /** Octets of all messages that may stay in memory; 64 MiB. */
+  readonly inAll?: number;
+}
+
+const NAME = /^[0-9]+-[0-9]+\.spool$/;
+const READ_SIZE = 128 * 1024;
+/** Octets that wait while a write is in flight before the writer is told to wait. */
+const QUEUE = 256 * 1024;
+/** Pieces below this are copied together: a client that sends octet by octet must not cost a Buffer for each. */
+const SMALL = 1024;
+const SLAB = 16 * 1024;
+
+/** The room of one process. */
+export function spoolRoom(options: SpoolOptions): SpoolRoom {
+  return new Room(options);
+}
+
+class Room implements SpoolRoom {
+  readonly perMessage: number;
+  readonly inAll: number;
+  held = 0;
+  readonly #dir: string;
+  #files = 0;
+
+  constructor(options: SpoolOptions) {
+    this.#dir = options.dir;
+    this.perMessage = options.perMessage ?? 256 * 1024;
+    this.inAll = options.inAll ?? 64 * 1024 * 1024;
+  }
+
+  create(): SpoolWriter {
+    return new Writer(this);
+  }
+
+  async sweep(): Promise<number> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    await chmod(this.#dir, 0o700);
+    let removed = 0;
+    for (const name of await readdir(this.#dir)) {
+      if (!NAME.test(name)) continue;
+      try {
+        await unlinkLater(join(this.#dir, name));
+        removed++;
+      } catch (error) {
+        // Another process of ours may be between its open and its unlink.
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      }
+    }
+    return removed;
+  }
+
+  /** Descriptor of a new file without a name. */
+  async openFile(): Promise<number> {
+    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    for (;;) {
+      const path = join(this.#dir, `${process.pid}-${this.#files++}.spool`);
+      try {
+        const fd = await openLater(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+        await unlinkNow(path);
+        return fd;
+      } catch (error) {
+        // A leftover of an earlier process with our number; the next name is free.
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+    }
+  }
+}
+
+const openLater: (path: string, flags: number, mode: number) => Promise<number> = promisify(open);
+const unlinkNow = promisify(unlink);
+
+class Writer implements SpoolWriter {
+  readonly #room: Room;
+  #pieces: Buffer[] = [];
+  /** Octets of the last piece that are in use when it is a slab of ours, else -1. */
+  #slabUsed = -1;
+  #size = 0;
+  #held = 0;
+  #written = 0;
+  #fd: number | null = null;
+  #toFile = false;
+  #draining: Promise<void> | null = null;
+  #failure: Error | null = null;
+  #over = false;
+
+  constructor(room: Room) {
+    this.#room = room;
+  }
+
+  write(piece: Buffer): Promise<void> | undefined {
+    if (this.#over || piece.length === 0) return undefined;
+    this.#keep(piece);
+    this.#size += piece.length;
+    this.#hold(piece.length);
+    if (!this.#toFile) {
+      if (this.#size <= this.#room.perMessage && this.#room.held <= this.#room.inAll)
+        return undefined;
+      this.#toFile = true;
+    }
+    if (this.#failure === null) this.#draining ??= this.#drain();
+    return this.#held > QUEUE || this.#failure !== null ? this.#drained() : undefined;
+  }
+
+  async finish(): Promise<Spool> {
+    if (this.#toFile) await this.#drained();
+    this.#over = true;
+    const fd = this.#fd;
+    if (fd !== null) {
+      this.#fd = null;
+      return new FileSpool(fd, this.#size);
+    }
+    return new MemorySpool(this.#all(), this.#size, () => this.#hold(-this.#held));
+  }
+
+  discard(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#pieces = [];
+    this.#hold(-this.#held);
+    if (this.#draining === null) this.#close();
+  }
+
+  #hold(octets: number): void {
+    this.#held += octets;
+    this.#room.held += octets;
+  }
+
+  #keep(piece: Buffer): void {
+    const last = this.#pieces.at(-1);
+    if (piece.length >= SMALL || last === undefined) {
+      this.#trim();
+      this.#pieces.push(piece);
+      return;
+    }
+    if (this.#slabUsed >= 0 && this.#slabUsed + piece.length <= last.length) {
+      piece.copy(last, this.#slabUsed);
+      this.#slabUsed += piece.length;
+      return;
+    }
+    this.#trim();
+    const slab = Buffer.allocUnsafeSlow(SLAB);
+    if (last.length < SMALL) this.#pieces.pop();
+    const before = last.length < SMALL ? last.copy(slab) : 0;
+    piece.copy(slab, before);
+    this.#slabUsed = before + piece.length;
+    this.#pieces.push(slab);
+  }
+
+  /** Ends the slab at the tail, if there is one: what follows goes elsewhere. */
+  #trim(): void {
+    if (this.#slabUsed < 0) return;
+    const slab = this.#pieces.pop();
+    if (slab !== undefined) this.#pieces.push(slab.subarray(0, this.#slabUsed));
+    this.#slabUsed = -1;
+  }
+
+  #all(): Buffer[] {
+    this.#trim();
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    return pieces;
+  }
+
+  async #drained(): Promise<void> {
+    await this.#draining;
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Writes what waits, one write in flight, until nothing waits. Never rejects: the next caller learns of a failure. */
+  async #drain(): Promise<void> {
+    try {
+      this.#fd ??= await this.#room.openFile();
+      while (this.#pieces.length > 0 && !this.#over) {
+        const batch = this.#all();
+        const octets = batch.reduce((sum, piece) => sum + piece.length, 0);
+        await writeAll(this.#fd, batch, this.#written);
+        this.#written += octets;
+        if (!this.#over) this.#hold(-octets);
+      }
+    } catch (error) {
+      this.#failure = error as Error;
+    }
+    this.#draining = null;
+    if (this.#over) this.#close();
+  }
+
+  #close(): void {
+    if (this.#fd !== null) closeUnlinked(this.#fd);
+    this.#fd = null;
+  }
+}
+
+/** Writes all of `pieces` at `position`; rejects with the system's error when that stops short. */
+function writeAll(fd: number, pieces: Buffer[], position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const step = (rest: Buffer[], at: number): void => {
+      writev(fd, rest, at, (error, written) => {
+        if (error) return reject(error);
+        const left = behind(rest, written);
+        if (left.length === 0) return resolve();
+        if (written === 0) return reject(new Error("the spool file takes no more octets"));
+        step(left, at + written);
+      });
+    };
+    step(pieces, position);
+  });
+}
+
+/** What is left of `pieces` after their first `octets` octets. */
+function behind(pieces: Buffer[], octets: number): Buffer[] {
+  let at = 0;
+  let rest = octets;
+  for (; at < pieces.length; at++) {
+    const piece = pieces[at] as Buffer;
+    if (piece.length > rest) return [piece.subarray(rest), ...pieces.slice(at + 1)];
+    rest -= piece.length;
+  }
+  return [];
+}
+
+/** Closes a file that no longer has a name. Its octets go with it, so that an error would change nothing. */
+function closeUnlinked(fd: number): void {
+  close(fd, () => {});
+}
+
+class MemorySpool implements Spool {
+  readonly size: number;
+  readonly fd = null;
+  #bytes: readonly Buffer[];
+  #release: (() => void) | null;
+
+  constructor(bytes: readonly Buffer[], size: number, release: () => void) {
+    this.#bytes = bytes;
+    this.size = size;
+    this.#release = release;
+  }
+
+  get bytes(): readonly Buffer[] {
+    if (this.#release === null) throw new Error("the spool was disposed of");
+    return this.#bytes;
+  }
+
+  async *open(): AsyncGenerator<Buffer> {
+    for (const piece of this.bytes) yield piece;
+  }
+
+  dispose(): void {
+    this.#release?.();
+    this.#release = null;
+    this.#bytes = [];
+  }
+}
+
+class FileSpool implements Spool {
+  readonly size: number;
+  readonly bytes = null;
+  readonly #fd: number;
+  #reading = 0;
+  #disposed = false;
+
+  constructor(fd: number, size: number) {
+    this.#fd = fd;
+    this.size = size;
+  }
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  async *open(): AsyncGenerator<Buffer> {
+    for (let at = 0; at < this.size;) {
+      const piece = await this.#read(at, Math.min(READ_SIZE, this.size - at));
+      yield piece;
+      at += piece.length;
+    }
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (this.#reading === 0) closeUnlinked(this.#fd);
+  }
+
+  /** The descriptor stays open while a read is under way, since its number could be given to another file. */
+  #read(position: number, length: number): Promise<Buffer> {
+    if (this.#disposed) return Promise.reject(new Error("the spool was disposed of"));
+    this.#reading++;
+    return new Promise((resolve, reject) => {
+      const buffer = Buffer.allocUnsafeSlow(length);
+      read(this.#fd, buffer, 0, length, position, (error, count) => {
+        this.#reading--;
+        if (this.#disposed && this.#reading === 0) closeUnlinked(this.#fd);
+        if (error) return reject(error);
+        if (count === 0)
+          return reject(new Error("the spool file is shorter than what was written"));
+        resolve(count === length ? buffer : buffer.subarray(0, count));
+      });
+    });
+  }
+}
