@@ -1,0 +1,79 @@
+// clients.rules, senders.rules, recipients.rules: `allow PATTERN… ["log text"] [skip spam,listed]` and
+// `deny PATTERN… ["log text" ["text for the sender"]]`. The lists say which lines match; checks/access.ts decides what follows.
+import type { Category } from "../verdict/finding.ts";
+import { CATEGORIES } from "../verdict/finding.ts";
+import type { RuleError } from "./errors.ts";
+import type { Line, Verbs } from "./grammar.ts";
+
+export interface AccessRule {
+  readonly verb: "allow" | "deny";
+  /** For an allow line: categories that do not count. Empty for deny. */
+  readonly waives: readonly Category[];
+  /** The operator's text for the log, or null. */
+  readonly text: string | null;
+  /** The operator's text for the sender, or null. */
+  readonly say: string | null;
+  /** "rules/senders.rules:12". */
+  readonly at: string;
+}
+
+export interface AccessList<K> {
+  readonly rules: readonly AccessRule[];
+  /** Positions in `rules` of the lines that match, ascending: the first of them is the one that counts. */
+  all(key: K): readonly number[];
+}
+
+/** What an allow line waives that names nothing: what a whitelist is for, but neither virus nor banned. */
+export const DEFAULT_WAIVES: readonly Category[] = ["listed", "greylisted", "spam"];
+
+const WAIVABLE: readonly Category[] = CATEGORIES.filter((category) => category !== "note");
+
+export const ACCESS_VERBS: Verbs = {
+  allow: {
+    words: [1, 1000],
+    texts: 1,
+    skips: [...WAIVABLE, "greylist"],
+    usage: 'allow PATTERN… ["text for the log"] [skip spam,listed,…]',
+  },
+  deny: {
+    words: [1, 1000],
+    texts: 2,
+    usage: 'deny PATTERN… ["text for the log" ["text for the sender"]]',
+  },
+};
+
+/** A list of patterns under construction: addresses.ts or networks.ts. */
+interface PatternList<K> {
+  add(pattern: string, position: number): string | null;
+  all(key: K): readonly number[];
+}
+
+/** Compiles the lines, which come in effective order; errors are added to `errors`. */
+export function compileAccess<K>(
+  lines: readonly Line[],
+  list: PatternList<K>,
+  errors: RuleError[],
+): AccessList<K> {
+  const rules: AccessRule[] = [];
+  for (const line of lines) {
+    for (const pattern of line.words) {
+      const wrong = list.add(pattern, rules.length);
+      if (wrong !== null) errors.push({ file: line.file, line: line.line, message: wrong });
+    }
+    rules.push(accessRule(line));
+  }
+  return { rules, all: (key) => list.all(key) };
+}
+
+function accessRule(line: Line): AccessRule {
+  const verb = line.verb === "allow" ? "allow" : "deny";
+  const names = line.skips.map((name) => (name === "greylist" ? "greylisted" : name));
+  const skips = WAIVABLE.filter((category) => names.includes(category));
+  return {
+    verb,
+    waives: verb === "deny" ? [] : skips.length > 0 ? skips : DEFAULT_WAIVES,
+    text: line.texts[0] ?? null,
+    say: line.texts[1] ?? null,
+    at: line.at,
+  };
+}

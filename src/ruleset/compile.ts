@@ -1,0 +1,128 @@
+// All rule files become one immutable snapshot, or errors. Called by the supervisor, every worker, `rules check` and tests
+// with the same source; a snapshot is swapped whole and never changed.
+import type { Address } from "../mail/address.ts";
+import type { Client } from "../mail/message.ts";
+import type { Policy } from "../verdict/policy.ts";
+import { ACCESS_VERBS, compileAccess } from "./access-lines.ts";
+import type { AccessList } from "./access-lines.ts";
+import { addressList } from "./addresses.ts";
+import { BANNED_VERBS, compileBanned } from "./banned-lines.ts";
+import type { BannedList } from "./banned-lines.ts";
+import { boundedErrors } from "./errors.ts";
+import type { RuleError } from "./errors.ts";
+import type { Line, Verbs } from "./grammar.ts";
+import { clientList } from "./networks.ts";
+import { compilePolicy } from "./policy.ts";
+import type { Place, PolicyFacts } from "./policy.ts";
+import { POLICY_VERBS } from "./policy-lines.ts";
+import { SCORE_VERBS, compileScores } from "./scores.ts";
+import { LOCAL_DIRECTORY, linesOf, versionOf } from "./source.ts";
+import type { RuleSource } from "./source.ts";
+import { nearest } from "./suggest.ts";
+
+export interface RuleFacts extends PolicyFacts {
+  /** Symbols that the checks can report; absent = names in scores.rules are not compared. */
+  readonly symbols?: readonly string[];
+}
+
+export interface RuleSet {
+  /** Ten hexadecimal digits of the source that it was compiled from. */
+  readonly version: string;
+  /** The policy of one recipient; the same object again for the same set of matching lines. */
+  readonly policyOf: (recipient: Address, at: Place) => Policy;
+  /** The operator's points for a symbol, undefined when scores.rules does not name it. */
+  readonly scoreOf: (symbol: string) => number | undefined;
+  readonly clients: AccessList<Pick<Client, "address" | "name">>;
+  /** Keys are sender addresses; null is the null sender. */
+  readonly senders: AccessList<Address | null>;
+  readonly recipients: AccessList<Address | null>;
+  readonly banned: BannedList;
+  /** All lines in effective order, "rules/policy.rules:12  fate virus …", file after file. */
+  readonly show: () => readonly string[];
+}
+
+export type CompiledRules =
+  | { readonly ok: RuleSet; readonly warnings: readonly RuleError[] }
+  | { readonly errors: readonly RuleError[] };
+
+/** Every rule file with the verbs its lines may start with, in the order in which they are shown. */
+const FILES = {
+  "policy.rules": POLICY_VERBS,
+  "scores.rules": SCORE_VERBS,
+  "clients.rules": ACCESS_VERBS,
+  "senders.rules": ACCESS_VERBS,
+  "recipients.rules": ACCESS_VERBS,
+  "banned.rules": BANNED_VERBS,
+} as const satisfies Record<string, Verbs>;
+
+type FileName = keyof typeof FILES;
+const FILE_NAMES = Object.keys(FILES) as readonly FileName[];
+
+/** Compiles the whole source. Never throws on what it holds; at most MAX_ERRORS errors come back. */
+export function compileRules(source: RuleSource, facts: RuleFacts): CompiledRules {
+  const errors: RuleError[] = [];
+  const warnings: RuleError[] = [];
+  const files = new Map<FileName, readonly Line[]>();
+  for (const name of FILE_NAMES) {
+    const parsed = linesOf(source, name, FILES[name]);
+    files.set(name, parsed.lines);
+    errors.push(...parsed.errors);
+  }
+  const lines = (name: FileName): readonly Line[] => files.get(name) ?? [];
+  const policy = compilePolicy(lines("policy.rules"), facts);
+  const scores = compileScores(lines("scores.rules"), facts.symbols, errors, warnings);
+  const clients = compileAccess(lines("clients.rules"), clientList(), errors);
+  const senders = compileAccess<Address | null>(lines("senders.rules"), addressList(), errors);
+  const recipients = compileAccess<Address | null>(
+    lines("recipients.rules"),
+    addressList(),
+    errors,
+  );
+  const banned = compileBanned(lines("banned.rules"), errors);
+  errors.push(...policy.errors);
+  warnings.push(...policy.warnings, ...strayFiles(source));
+  if (errors.length > 0) return { errors: boundedErrors(errors) };
+  if (lines("policy.rules").length === 0)
+    warnings.push({
+      file: "rules/policy.rules",
+      line: 0,
+      message: "missing or empty: every message is accepted",
+    });
+  return {
+    ok: {
+      version: versionOf(source),
+      policyOf: policy.policyOf,
+      scoreOf: (symbol) => scores.get(symbol),
+      clients,
+      senders,
+      recipients,
+      banned,
+      show: () =>
+        FILE_NAMES.flatMap((name) => lines(name).map((line) => shown(line, policy.off.has(line)))),
+    },
+    warnings: boundedErrors(warnings),
+  };
+}
+
+function shown(line: Line, off: boolean): string {
+  return `${line.at}  ${line.written}${off ? "  # off: no [outgoing]" : ""}`;
+}
+
+/** *.rules files that nobody reads: a misspelt name must not pass in silence. */
+function strayFiles(source: RuleSource): readonly RuleError[] {
+  const found: RuleError[] = [];
+  for (const path of source.keys()) {
+    const name = path.startsWith(`${LOCAL_DIRECTORY}/`)
+      ? path.slice(LOCAL_DIRECTORY.length + 1)
+      : path;
+    if (!name.endsWith(".rules") || Object.hasOwn(FILES, name)) continue;
+    const near = nearest(name, FILE_NAMES);
+    const suggestion = near === null ? "" : `; did you mean ${near}?`;
+    found.push({
+      file: `rules/${path}`,
+      line: 0,
+      message: `no such rule file is read${suggestion}`,
+    });
+  }
+  return found;
+}
