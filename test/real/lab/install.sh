@@ -1,0 +1,42 @@
+#!/bin/bash
+# Installs what the real suites talk to, on Debian 12, as root: Postfix, Exim, Dovecot and small tools. Starts nothing.
+# Exim's package conflicts with Postfix's, the programs do not: Exim is unpacked beside it. Running it again costs little.
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive
+root=$(cd "$(dirname "$0")/../../.." && pwd)
+packages=(postfix dovecot-imapd dovecot-lmtpd swaks logwatch libmail-dkim-perl prometheus strace)
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+[ -x /usr/sbin/exim4 ] && /usr/sbin/exim4 -C /dev/null -bV >/dev/null 2>&1 && exim=yes || exim=no
+
+if [ ${#missing[@]} -gt 0 ] || [ $exim = no ]; then
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  apt-get -qq update
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+  apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if [ $exim = no ]; then
+  libraries=$(apt-cache depends exim4-daemon-heavy | awk '$1 == "Depends:" && $2 ~ /^lib/ { print $2 }')
+  # shellcheck disable=SC2086 # a list
+  apt-get -qq install -y --no-install-recommends $libraries >/dev/null
+  work=$(mktemp -d)
+  chmod 755 "$work"
+  (cd "$work" && apt-get -qq download exim4-daemon-heavy 2>/dev/null && dpkg -x exim4-daemon-heavy_*.deb .)
+  install -m 755 "$work/usr/sbin/exim4" /usr/sbin/exim4 # Exim starts itself anew from there
+  rm -rf "$work"
+fi
+id Debian-exim >/dev/null 2>&1 || useradd -r -M -s /usr/sbin/nologin Debian-exim
+id vmail >/dev/null 2>&1 || systemd-sysusers "$root/deploy/sysusers.d/postern.conf" 2>/dev/null || useradd -r -M vmail
+
+/usr/sbin/exim4 -C /dev/null -bV | head -n 1
+postconf mail_version
+dovecot --version
