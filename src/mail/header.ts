@@ -1,4 +1,8 @@
-// The header block of a message (RFC 5322 2.2) with its exact bytes.
+// The header block of a message (RFC 5322 2.2) with its exact bytes: the raw octets of all fields and the empty line,
+// one after the other, are the block again. Read by the receiver, the edits and, for every part, the MIME walker.
+import { isAscii, isUtf8 } from "node:buffer";
+import { defect } from "./defects.ts";
+import type { Defect } from "./message.ts";
 
 export interface Field {
   /** As written, without the colon and the white space before it. */
@@ -10,7 +14,209 @@ export interface Field {
 }
 
 export interface Header {
+  /** In order; a line that is no field (mbox "From ", garbage) stands among them with the name "". */
   readonly fields: readonly Field[];
   /** Octets up to where the body starts, the empty line included. */
   readonly size: number;
+}
+
+export interface HeaderLimits {
+  /** Octets of the whole block; what goes beyond is not read as header ("header-too-large"). */
+  readonly maxBytes: number;
+}
+
+export const DEFAULT_MAX_HEADER_BYTES: number = 1024 * 1024;
+
+/** More fields than this become one nameless field: each costs memory, and a MiB can hold 350,000. */
+const MAX_FIELDS = 5_000;
+
+const LF_CRLF = Buffer.from("\n\r\n");
+const LF_LF = Buffer.from("\n\n");
+const FIELD_NAME = /^[!-9;-~]+$/;
+const MIME_FIELD = /^(?:content-|mime-version)/i;
+
+/**
+ * Where the body starts: the octet after the first empty line (CRLF or LF), or -1 while there is none in these bytes,
+ * which begin where the message begins. While chunks arrive, call it on what there is; with `from` it starts at an
+ * offset that an earlier call has already covered, minus three.
+ */
+export function headerEnd(bytes: Buffer, from = 0): number {
+  if (from <= 0) {
+    if (bytes[0] === 0x0a) return 1;
+    if (bytes[0] === 0x0d && bytes[1] === 0x0a) return 2;
+  }
+  const start = Math.max(0, from);
+  const crlf = bytes.indexOf(LF_CRLF, start);
+  const lf = (crlf < 0 ? bytes : bytes.subarray(0, crlf + 1)).indexOf(LF_LF, start);
+  if (lf >= 0) return lf + 2;
+  return crlf < 0 ? -1 : crlf + 3;
+}
+
+/**
+ * Reads the header at the start of `bytes`, which may go on after it. Without an empty line everything is header. Never
+ * throws. A block over the limit is cut after its last whole line within it.
+ */
+export function parseHeader(
+  bytes: Buffer,
+  limits: HeaderLimits,
+): { header: Header; defects: Defect[] } {
+  const over = bytes.length > limits.maxBytes;
+  const window = over ? bytes.subarray(0, limits.maxBytes) : bytes;
+  const end = headerEnd(window);
+  const defects: Defect[] = [];
+  let size = end;
+  if (end < 0) {
+    size = window.length;
+    if (over) {
+      size = window.lastIndexOf(0x0a) + 1 || window.length;
+      defects.push(defect("header-too-large", `more than ${limits.maxBytes} octets`));
+    }
+  }
+  const block = bytes.subarray(0, size);
+  const fields = readFields(block, defects);
+  return { header: { fields, size }, defects };
+}
+
+function readFields(block: Buffer, defects: Defect[]): Field[] {
+  const text = block.toString("latin1", 0, block.length);
+  const ascii = isAscii(block);
+  const fields: Field[] = [];
+  const seen: Seen = { garbage: false, kinds: defects };
+  if (text.includes("\0")) defects.push(defect("nul-in-header"));
+  if (hasBareCr(text)) defects.push(defect("bare-cr-in-header"));
+  let start = 0;
+  while (start < text.length) {
+    const first = text.charCodeAt(start);
+    if (first === 0x0a || (first === 0x0d && text.charCodeAt(start + 1) === 0x0a)) break;
+    let next = lineEnd(text, start);
+    const firstLine = next;
+    while (next < text.length && isBlank(text.charCodeAt(next))) next = lineEnd(text, next);
+    if (fields.length === MAX_FIELDS) {
+      defects.push(defect("too-many-fields", `more than ${MAX_FIELDS}`));
+      next = endOfFields(text);
+    }
+    fields.push(
+      fields.length === MAX_FIELDS
+        ? { name: "", raw: block.subarray(start, next), value: "" }
+        : readField(block, text, ascii, { start, firstLine, next }, seen),
+    );
+    start = next;
+  }
+  return fields;
+}
+
+interface Span {
+  readonly start: number;
+  /** Where the field's first line ends. */
+  readonly firstLine: number;
+  readonly next: number;
+}
+
+interface Seen {
+  /** True after a line at which some readers end the header. */
+  garbage: boolean;
+  readonly kinds: Defect[];
+}
+
+function readField(block: Buffer, text: string, ascii: boolean, span: Span, seen: Seen): Field {
+  const { start, firstLine, next } = span;
+  const raw = block.subarray(start, next);
+  const colon = text.indexOf(":", start);
+  let nameEnd = colon;
+  if (colon < 0 || colon >= firstLine) nameEnd = start;
+  else while (nameEnd > start && isBlank(text.charCodeAt(nameEnd - 1))) nameEnd--;
+  const name = text.slice(start, nameEnd);
+  if (!FIELD_NAME.test(name) && (name === "" || /[\x00-\x20]/.test(name))) {
+    noteGarbage(text.slice(start, Math.min(next, start + 200)), start === 0, seen);
+    return { name: "", raw, value: valueOf(block, text, ascii, start, next) };
+  }
+  if (nameEnd < colon) {
+    const mime = MIME_FIELD.test(name);
+    note(seen.kinds, mime ? "space-before-colon-mime" : "space-before-colon", name);
+  }
+  if (!FIELD_NAME.test(name)) note(seen.kinds, "eight-bit-field-name", name);
+  if (seen.garbage && MIME_FIELD.test(name)) note(seen.kinds, "mime-field-after-garbage", name);
+  if (firstLine < next && hasWhiteLine(text, firstLine, next)) {
+    note(seen.kinds, "white-line-in-header", name);
+    seen.garbage = true;
+  }
+  return { name, raw, value: valueOf(block, text, ascii, colon + 1, next) };
+}
+
+function noteGarbage(line: string, first: boolean, seen: Seen): void {
+  if (first && /^>?From /.test(line)) {
+    note(seen.kinds, "mbox-line", "");
+    return;
+  }
+  note(seen.kinds, "not-a-field", line.trim());
+  seen.garbage = true;
+}
+
+/** Adds a defect unless one of its kind is there: a header of a thousand garbage lines is one fault. */
+function note(defects: Defect[], kind: Parameters<typeof defect>[0], detail: string): void {
+  if (!defects.some((d) => d.kind === kind)) defects.push(defect(kind, detail));
+}
+
+function valueOf(block: Buffer, text: string, ascii: boolean, from: number, to: number): string {
+  let value = text.slice(from, to);
+  if (!ascii) {
+    const octets = block.subarray(from, to);
+    if (!isAscii(octets) && isUtf8(octets)) value = octets.toString("utf8", 0, octets.length);
+  }
+  const folded = value.indexOf("\n");
+  if (folded >= 0 && folded < value.length - 1) value = value.replace(/\r?\n(?=[ \t])/g, "");
+  return value.trim();
+}
+
+function lineEnd(text: string, from: number): number {
+  const lf = text.indexOf("\n", from);
+  return lf < 0 ? text.length : lf + 1;
+}
+
+function endOfFields(text: string): number {
+  if (text.endsWith("\n\r\n")) return text.length - 2;
+  return text.endsWith("\n\n") ? text.length - 1 : text.length;
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+function hasBareCr(text: string): boolean {
+  for (let at = text.indexOf("\r"); at >= 0; at = text.indexOf("\r", at + 1)) {
+    if (text.charCodeAt(at + 1) !== 0x0a) return true;
+  }
+  return false;
+}
+
+function hasWhiteLine(text: string, from: number, to: number): boolean {
+  for (let at = from; at < to; at = lineEnd(text, at)) {
+    let i = at;
+    while (i < to && isBlank(text.charCodeAt(i))) i++;
+    const code = text.charCodeAt(i);
+    if (i >= to || code === 0x0a || (code === 0x0d && text.charCodeAt(i + 1) === 0x0a)) return true;
+  }
+  return false;
+}
+
+/** The first field of that name (ASCII case does not matter), or null. */
+export function firstField(header: Header, name: string): Field | null {
+  const wanted = name.toLowerCase();
+  for (const field of header.fields) if (isNamed(field, wanted)) return field;
+  return null;
+}
+
+/** All fields of that name in order (ASCII case does not matter). */
+export function fieldsNamed(header: Header, name: string): Field[] {
+  const wanted = name.toLowerCase();
+  return header.fields.filter((field) => isNamed(field, wanted));
+}
+
+/** The value of the first field of that name, or null. */
+export function fieldValue(header: Header, name: string): string | null {
+  return firstField(header, name)?.value ?? null;
+}
+
+function isNamed(field: Field, lowerCase: string): boolean {
+  return field.name.length === lowerCase.length && field.name.toLowerCase() === lowerCase;
 }

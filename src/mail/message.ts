@@ -105,7 +105,7 @@ export interface Part {
   readonly kinds: readonly string[];
   /** Decoded octets. For multipart and message/rfc822: the octets of the part's content as they stand. */
   readonly size: number;
-  /** Lower-case hex of the decoded octets. */
+  /** Lower-case hex of the decoded octets; "" for multipart and message/rfc822 (each level would cost the whole size). */
   readonly sha256: string;
   /** Well-known self-test strings found in the decoded octets. */
   readonly marks: readonly ("EICAR" | "GTUBE")[];

@@ -1,0 +1,214 @@
+// What a part's header says about its content (RFC 2045, RFC 2046, RFC 2183), with every reading that differs noted as a
+// defect. Called by the MIME walker once per part; content/ takes the names from what is kept here.
+import { defect } from "./defects.ts";
+import type { DefectKind } from "./defects.ts";
+import { MAX_BOUNDARY } from "./boundaries.ts";
+import { decodeWords } from "./encoded-word.ts";
+import type { Field, Header } from "./header.ts";
+import type { Defect } from "./message.ts";
+import { parseParameters, parseToken } from "./parameters.ts";
+import type { Parameterized } from "./parameters.ts";
+import type { Encoding } from "./transfer.ts";
+
+export interface Entity {
+  /** "1" is the root, "1/2" its second child. */
+  readonly path: string;
+  readonly parent: Entity | null;
+  /** 1 for the root. */
+  readonly depth: number;
+  readonly header: Header;
+  /** Declared media type as most readers take it, lower case. */
+  readonly type: string;
+  readonly disposition: string | null;
+  readonly encoding: Encoding;
+  /** True when the transfer encoding is one of the names of uuencode; the octets come as they stand. */
+  readonly uuencoded: boolean;
+  /** How the content is read on: split, as a message, or not at all. */
+  readonly structure: "leaf" | "multipart" | "message";
+  /** The delimiter of a multipart, without the leading dashes; empty otherwise. */
+  readonly boundary: Buffer;
+  /** Every Content-Type and Content-Disposition field, read; for the names. */
+  readonly declared: readonly Parameterized[];
+  /** Grows while the part is read. */
+  readonly defects: Defect[];
+}
+
+export interface Place {
+  readonly path: string;
+  readonly parent: Entity | null;
+  readonly depth: number;
+}
+
+const MESSAGE_TYPES: ReadonlySet<string> = new Set([
+  "message/rfc822",
+  "message/global",
+  "message/news",
+]);
+const NO_BOUNDARY = Buffer.alloc(0);
+
+/** Reads the header of a part; `found` are the defects that reading the header block gave. */
+export function entityOf(header: Header, place: Place, found: readonly Defect[]): Entity {
+  const defects = [...found];
+  const note = (kind: DefectKind, detail = ""): void => {
+    defects.push(defect(kind, detail));
+  };
+  const mime = mimeFields(header);
+  const types = readAll(mime.type, "conflicting-content-type", note);
+  const dispositions = readAll(mime.disposition, "conflicting-disposition", note);
+  noteRepetitions(mime.version, "conflicting-mime-version", note);
+  const declared = [...types, ...dispositions];
+  if (declared.length > 0) noteNames(declared, note);
+  const type = typeOf(types[0], place.parent, note);
+  const transfer = readTransferEncoding(mime.encoding, note);
+  let structure: Entity["structure"] = MESSAGE_TYPES.has(type) ? "message" : "leaf";
+  let boundary: Buffer = NO_BOUNDARY;
+  if (type.startsWith("multipart/")) {
+    boundary = boundaryOf(types[0]!, note);
+    if (boundary.length > 0) structure = "multipart";
+    if (transfer.encoding !== "identity") note("encoded-multipart", transfer.encoding);
+  }
+  if (structure === "message" && transfer.encoding !== "identity") {
+    note("encoded-message", transfer.encoding);
+  }
+  if (type === "message/partial") note("message-partial");
+  if (type === "message/external-body") note("external-body");
+  return {
+    ...place,
+    header,
+    type,
+    disposition: dispositions[0]?.value ?? null,
+    encoding: structure === "multipart" ? "identity" : transfer.encoding,
+    uuencoded: transfer.uuencoded,
+    structure,
+    boundary,
+    declared,
+    defects,
+  };
+}
+
+type Note = (kind: DefectKind, detail?: string) => void;
+
+interface MimeFields {
+  readonly type: Field[];
+  readonly disposition: Field[];
+  readonly encoding: Field[];
+  readonly version: Field[];
+}
+
+function mimeFields(header: Header): MimeFields {
+  const found: MimeFields = { type: [], disposition: [], encoding: [], version: [] };
+  for (const field of header.fields) {
+    // The four names have 12, 19, 25 and 12 letters; this runs for every field of every message.
+    const { length } = field.name;
+    if (length !== 12 && length !== 19 && length !== 25) continue;
+    switch (field.name.toLowerCase()) {
+      case "content-type":
+        found.type.push(field);
+        break;
+      case "content-disposition":
+        found.disposition.push(field);
+        break;
+      case "content-transfer-encoding":
+        found.encoding.push(field);
+        break;
+      case "mime-version":
+        found.version.push(field);
+        break;
+      default:
+    }
+  }
+  return found;
+}
+
+function readAll(fields: readonly Field[], conflict: DefectKind, note: Note): Parameterized[] {
+  noteRepetitions(fields, conflict, note);
+  // More repetitions than this say nothing new; each is read under several readings.
+  const read = fields.slice(0, 8).map((field) => parseParameters(field.value));
+  if (read.some((one) => one.cut)) note("overlong-field", fields[0]!.name);
+  return read;
+}
+
+function noteRepetitions(fields: readonly Field[], conflict: DefectKind, note: Note): void {
+  if (fields.length < 2) return;
+  const plain = (field: Field): string => field.value.replace(/\s+/g, "").toLowerCase();
+  const first = plain(fields[0]!);
+  const same = fields.every((field) => plain(field) === first);
+  note(same ? "repeated-mime-field" : conflict, fields.map((field) => field.value).join(" | "));
+}
+
+function typeOf(field: Parameterized | undefined, parent: Entity | null, note: Note): string {
+  if (field === undefined)
+    return parent?.type === "multipart/digest" ? "message/rfc822" : "text/plain";
+  if (field.commented && !field.value.startsWith("text/"))
+    note("comment-in-mime-value", field.value);
+  if (/^[!#$%&'*+\-.^_`{|}~\w]+\/[!#$%&'*+\-.^_`{|}~\w]+$/.test(field.value)) return field.value;
+  note(field.parameters.has("boundary") ? "bad-multipart-type" : "bad-content-type", field.value);
+  // Readers that look at the start only split "multipart" and "multipart/" all the same.
+  if (field.value.startsWith("multipart")) return "multipart/mixed";
+  return "text/plain";
+}
+
+function boundaryOf(field: Parameterized, note: Note): Buffer {
+  const readings = field.parameters.get("boundary") ?? [];
+  const text = readings.find((reading) => reading !== "") ?? "";
+  // Octets outside ASCII are not the same text, and so not the same octets again, for every reader.
+  if (readings.length > 1 || /[^\x00-\x7f]/.test(text))
+    note("conflicting-boundary", readings.join(" | "));
+  if (text === "") {
+    note("missing-boundary");
+    return NO_BOUNDARY;
+  }
+  // The value was read as UTF-8 only when its octets are valid UTF-8; this gives the same octets back.
+  const octets = Buffer.from(text.trimEnd());
+  if (octets.length > MAX_BOUNDARY) {
+    note("overlong-boundary", `${octets.length} octets`);
+    return NO_BOUNDARY;
+  }
+  if (octets.length > 70 || !/^[\w'()+,\-./:=? ]+$/.test(text)) note("odd-boundary", text);
+  return octets;
+}
+
+const IDENTITY: ReadonlySet<string> = new Set(["7bit", "8bit", "binary"]);
+const ODD_IDENTITY =
+  /^(?:|7-?bits?|8-?bits?|bin|none|plain|text|us-ascii|ascii|iso-8859-\d+|utf-8|identity|[\w-]+\/[\w-]+)$/;
+const UUENCODE = /^(?:x-)?uue(?:ncode)?$/;
+
+function readTransferEncoding(
+  fields: readonly Field[],
+  note: Note,
+): { encoding: Encoding; uuencoded: boolean } {
+  noteRepetitions(fields, "conflicting-transfer-encoding", note);
+  const text = fields[0]?.value.toLowerCase() ?? "7bit";
+  if (IDENTITY.has(text)) return { encoding: "identity", uuencoded: false };
+  if (text === "base64" || text === "quoted-printable") return { encoding: text, uuencoded: false };
+  const token = parseToken(text);
+  if (text.includes("(")) note("comment-in-mime-value", text);
+  else if (token !== text) note("odd-transfer-encoding", text);
+  if (token === "base64" || token === "quoted-printable")
+    return { encoding: token, uuencoded: false };
+  if (UUENCODE.test(token)) return { encoding: "identity", uuencoded: true };
+  if (!IDENTITY.has(token)) {
+    note(ODD_IDENTITY.test(token) ? "odd-transfer-encoding" : "unknown-transfer-encoding", text);
+  }
+  return { encoding: "identity", uuencoded: false };
+}
+
+/** Notes names whose readings end in different extensions: what one reader opens the other runs. */
+function noteNames(declared: readonly Parameterized[], note: Note): void {
+  for (const { parameters } of declared) {
+    for (const key of ["filename", "name"]) {
+      const readings = parameters.get(key);
+      if (readings === undefined || readings.length < 2) continue;
+      const extensions = new Set<string>();
+      for (const reading of readings) {
+        const shown = reading.includes("=?") ? decodeWords(reading) : reading;
+        const extension = /\.(\w{1,10})[.\s]*$/.exec(shown)?.[1];
+        if (extension !== undefined) extensions.add(extension.toLowerCase());
+      }
+      if (extensions.size > 1) {
+        note("conflicting-names", readings.join(" | "));
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,353 @@
+// The MIME walker (RFC 2045, RFC 2046): octets are pushed in, parts come out. Linear time; memory beyond one header is
+// constant. It splits multiparts, goes into message/rfc822 (encoded or not), undoes the transfer encodings and reports
+// whatever two readers could take differently. What the octets of a part mean is content's business, behind Sink.
+import { boundaries, MAX_DELIMITER } from "./boundaries.ts";
+import type { Boundaries, Delimiter } from "./boundaries.ts";
+import { defect } from "./defects.ts";
+import type { DefectKind } from "./defects.ts";
+import { entityOf } from "./entity.ts";
+import type { Entity } from "./entity.ts";
+import { parseHeader } from "./header.ts";
+import { decoder } from "./transfer.ts";
+import type { Decoder } from "./transfer.ts";
+
+export interface WalkLimits {
+  readonly maxParts: number;
+  readonly maxDepth: number;
+  /** Octets of each part's header. */
+  readonly maxHeaderBytes: number;
+}
+
+export const DEFAULT_WALK_LIMITS: WalkLimits = {
+  maxParts: 10_000,
+  maxDepth: 100,
+  maxHeaderBytes: 1024 * 1024,
+};
+
+/** Who takes the parts. Parts open in document order, parents before children; a part closes after its children. */
+export interface Sink {
+  open(entity: Entity): void;
+  /** Decoded octets of a leaf; of a container its own octets (preamble, epilogue). Never empty. */
+  data(entity: Entity, octets: Buffer): void;
+  /** `size` counts the part's content as it stands in what encloses it, before any decoding. */
+  close(entity: Entity, size: number): void;
+}
+
+export interface Walker {
+  /** Takes the next octets; they must not be changed afterwards. */
+  write(chunk: Buffer): void;
+  /** Closes all parts that are open. Nothing may be written after it. */
+  end(): void;
+  /** Which limit stopped the walk, in words; null when all was looked at. */
+  readonly overLimit: string | null;
+}
+
+interface Frame {
+  readonly entity: Entity;
+  /** Absolute offset of the content's first octet. */
+  readonly start: number;
+  readonly decoder: Decoder | null;
+  /** The walker of an encoded message's decoded octets. */
+  readonly inner: Walk | null;
+  children: number;
+  closed: boolean;
+}
+
+/** Counters that an encoded message shares with the message around it. */
+interface Shared {
+  readonly sink: Sink;
+  readonly limits: WalkLimits;
+  parts: number;
+  overLimit: string | null;
+  /** True when nothing more is read. */
+  stopped: boolean;
+}
+
+const DASHES_AT_LINE_START = Buffer.from("\n--");
+const EMPTY = Buffer.alloc(0);
+const LF = 0x0a;
+const CR = 0x0d;
+const DASH = 0x2d;
+
+/** A walker over one message that reports to `sink`. Never throws, unless the sink does. */
+export function walker(sink: Sink, limits: WalkLimits = DEFAULT_WALK_LIMITS): Walker {
+  return new Walk({ sink, limits, parts: 0, overLimit: null, stopped: false }, null);
+}
+
+class Walk implements Walker {
+  readonly #shared: Shared;
+  /** The encoded part whose decoded octets are walked here; null for the message itself. */
+  readonly #host: Entity | null;
+  readonly #stack: Frame[] = [];
+  readonly #boundaries: Boundaries<Frame> = boundaries();
+  /** Octets that wait for more: a line that may be a delimiter, the line end before it. */
+  #rest: Buffer = EMPTY;
+  /** Absolute offset of the first octet of #rest. */
+  #offset = 0;
+  /** Pieces of the header being read; null while reading a body. */
+  #header: Buffer[] | null = [];
+  #headerBytes = 0;
+  /** True when the next octet continues a line of which part was handed on already. */
+  #midLine = false;
+  /** In a body: how many octets of #rest are the line end that a delimiter would own. */
+  #heldBreak = 0;
+
+  constructor(shared: Shared, host: Entity | null) {
+    this.#shared = shared;
+    this.#host = host;
+  }
+
+  get overLimit(): string | null {
+    return this.#shared.overLimit;
+  }
+
+  write(chunk: Buffer): void {
+    this.#run(chunk, false);
+  }
+
+  end(): void {
+    this.#run(EMPTY, true);
+    if (this.#header !== null && !this.#shared.stopped) this.#headerDone(this.#offset, false);
+    while (this.#stack.length > 0) this.#pop(this.#offset, "missing-end-boundary");
+  }
+
+  #run(chunk: Buffer, final: boolean): void {
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    let at = 0;
+    for (let more = true; more;) {
+      if (this.#shared.stopped) {
+        at = bytes.length;
+        break;
+      }
+      const next =
+        this.#header === null
+          ? this.#readBody(bytes, at, final)
+          : this.#readHeader(bytes, at, final);
+      more = next >= 0;
+      at = more ? next : ~next;
+    }
+    this.#offset += at;
+    // A copy of a few octets, so that they do not keep the whole chunk alive.
+    this.#rest = at < bytes.length ? Buffer.from(bytes.subarray(at)) : EMPTY;
+  }
+
+  /** Reads header lines. Returns where to go on, or the complement of where the used octets end: more are needed. */
+  #readHeader(bytes: Buffer, at: number, final: boolean): number {
+    let line = at;
+    while (line < bytes.length) {
+      const lf = bytes.indexOf(LF, line);
+      const stop = lf < 0 ? bytes.length : lf;
+      if (lf < 0 && !final && !this.#midLine && stop - line < MAX_DELIMITER) break;
+      const next = lf < 0 ? stop : lf + 1;
+      if (!this.#midLine) {
+        if (bytes[line] === LF || (bytes[line] === CR && bytes[line + 1] === LF)) {
+          this.#keepHeader(bytes, at, next);
+          this.#headerDone(this.#offset + next, false);
+          return next;
+        }
+        const delimiter = this.#delimiterAt(bytes, line, stop);
+        if (delimiter !== null) {
+          this.#keepHeader(bytes, at, line);
+          this.#headerDone(this.#offset + line, this.#headerBytes > 0);
+          if (!this.#shared.stopped) this.#enter(delimiter, this.#offset + line);
+          return next;
+        }
+      }
+      this.#midLine = lf < 0;
+      line = next;
+    }
+    this.#keepHeader(bytes, at, line);
+    if (this.#headerBytes > this.#shared.limits.maxHeaderBytes) {
+      this.#headerDone(this.#offset + line, false);
+      return line;
+    }
+    return ~line;
+  }
+
+  #keepHeader(bytes: Buffer, from: number, to: number): void {
+    if (to > from) this.#header!.push(bytes.subarray(from, to));
+    this.#headerBytes += to - from;
+  }
+
+  /** Hands body octets on up to the next delimiter; returns as #readHeader does. */
+  #readBody(bytes: Buffer, at: number, final: boolean): number {
+    const { length } = bytes;
+    if (this.#boundaries.count === 0) {
+      this.#emit(bytes, at, length);
+      return ~length;
+    }
+    let line = at + this.#heldBreak;
+    let candidate = !this.#midLine && bytes[line] === DASH && bytes[line + 1] === DASH;
+    if (!this.#midLine && !final) {
+      // Nothing new, or one dash of perhaps two.
+      if (line >= length || (line + 1 === length && bytes[line] === DASH)) return ~at;
+    }
+    let look = line;
+    for (;;) {
+      if (!candidate) {
+        const found = bytes.indexOf(DASHES_AT_LINE_START, look);
+        if (found < 0) break;
+        line = found + 1;
+        this.#heldBreak = found > at && bytes[found - 1] === CR ? 2 : 1;
+      }
+      const start = line - this.#heldBreak;
+      const lf = bytes.subarray(line, line + MAX_DELIMITER + 1).indexOf(LF);
+      if (lf < 0 && !final && length - line < MAX_DELIMITER) {
+        this.#midLine = false;
+        this.#emit(bytes, at, start);
+        return ~start;
+      }
+      const stop = lf < 0 ? Math.min(length, line + MAX_DELIMITER) : line + lf;
+      const delimiter = this.#delimiterAt(bytes, line, stop);
+      if (delimiter !== null) {
+        this.#emit(bytes, at, start);
+        this.#enter(delimiter, this.#offset + start);
+        return lf < 0 ? stop : stop + 1;
+      }
+      candidate = false;
+      look = line;
+    }
+    const end = final ? length : this.#holdBreak(bytes, at);
+    this.#emit(bytes, at, end);
+    return ~end;
+  }
+
+  /** Where the octets start that may belong to a delimiter of which only the start has come; keeps what they are. */
+  #holdBreak(bytes: Buffer, at: number): number {
+    const { length } = bytes;
+    this.#heldBreak = 0;
+    this.#midLine = true;
+    if (bytes[length - 1] === CR) return length - 1;
+    const lf = bytes[length - 1] === DASH ? length - 2 : length - 1;
+    if (lf < at || bytes[lf] !== LF) return length;
+    this.#midLine = false;
+    this.#heldBreak = lf > at && bytes[lf - 1] === CR ? 2 : 1;
+    return lf + 1 - this.#heldBreak;
+  }
+
+  /** The delimiter on this line; null when there is none, or only something like one, which is noted. */
+  #delimiterAt(bytes: Buffer, line: number, stop: number): Delimiter<Frame> | null {
+    if (bytes[line] !== DASH || bytes[line + 1] !== DASH) return null;
+    const long = stop - line >= MAX_DELIMITER;
+    const found = this.#boundaries.match(bytes, line, long ? line + MAX_DELIMITER : stop);
+    if (found === null || (found.exact && !long)) return found;
+    if (!found.owner.closed) {
+      noteOnce(
+        found.owner.entity,
+        "boundary-with-junk",
+        bytes.toString("latin1", line, Math.min(stop, line + 80)),
+      );
+    }
+    return null;
+  }
+
+  /** Goes where a delimiter line leads: the next part, or the epilogue. `end` is where the part before it ends. */
+  #enter(delimiter: Delimiter<Frame>, end: number): void {
+    const frame = delimiter.owner;
+    while (this.#stack.at(-1) !== frame) this.#pop(end, "unclosed-multipart");
+    this.#heldBreak = 0;
+    this.#midLine = false;
+    this.#header = null;
+    if (delimiter.closes) {
+      frame.closed = true;
+      return;
+    }
+    if (frame.closed) noteOnce(frame.entity, "boundary-after-end");
+    frame.closed = false;
+    this.#startPart(frame);
+  }
+
+  /** Gets ready to read the header of a child. */
+  #startPart(frame: Frame): void {
+    frame.children++;
+    this.#header = [];
+    this.#headerBytes = 0;
+    this.#midLine = false;
+  }
+
+  /** The header of a part is complete; its content starts at the absolute offset `start`. */
+  #headerDone(start: number, cut: boolean): void {
+    const shared = this.#shared;
+    const around = this.#stack.at(-1);
+    const parent = around?.entity ?? this.#host;
+    if (++shared.parts > shared.limits.maxParts) {
+      if (parent !== null) noteOnce(parent, "too-many-parts");
+      this.#stop(`more than ${shared.limits.maxParts} parts`);
+      return;
+    }
+    const pieces = this.#header!;
+    const block = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    this.#header = null;
+    this.#heldBreak = 0;
+    this.#midLine = false;
+    const { header, defects } = parseHeader(block, { maxBytes: shared.limits.maxHeaderBytes });
+    if (cut) defects.push(defect("header-cut-by-boundary"));
+    const path = parent === null ? "1" : `${parent.path}/${around?.children ?? 1}`;
+    let entity = entityOf(header, { path, parent, depth: (parent?.depth ?? 0) + 1 }, defects);
+    if (entity.depth >= shared.limits.maxDepth && entity.structure !== "leaf") {
+      entity = { ...entity, structure: "leaf" };
+      noteOnce(entity, "too-deep");
+      shared.overLimit ??= `parts nested deeper than ${shared.limits.maxDepth}`;
+    }
+    this.#push(entity, start);
+    const over = entity.defects.find(
+      (d) => d.kind === "header-too-large" || d.kind === "too-many-fields",
+    );
+    if (over !== undefined) this.#stop(`header: ${over.detail}`);
+  }
+
+  #push(entity: Entity, start: number): void {
+    const encoded = entity.encoding !== "identity";
+    const frame: Frame = {
+      entity,
+      start,
+      decoder: encoded ? decoder(entity.encoding) : null,
+      inner: encoded && entity.structure === "message" ? new Walk(this.#shared, entity) : null,
+      children: 0,
+      closed: false,
+    };
+    this.#stack.push(frame);
+    this.#shared.sink.open(entity);
+    if (entity.structure === "multipart") {
+      if (!this.#boundaries.add(entity.boundary, frame)) noteOnce(entity, "reused-boundary");
+    } else if (entity.structure === "message" && !encoded) this.#startPart(frame);
+  }
+
+  #emit(bytes: Buffer, from: number, to: number): void {
+    if (to <= from) return;
+    const frame = this.#stack.at(-1)!;
+    const octets = bytes.subarray(from, to);
+    this.#deliver(frame, frame.decoder === null ? octets : frame.decoder.write(octets));
+  }
+
+  #deliver(frame: Frame, octets: Buffer): void {
+    if (octets.length === 0) return;
+    if (frame.inner === null) this.#shared.sink.data(frame.entity, octets);
+    else frame.inner.write(octets);
+  }
+
+  #pop(end: number, unclosed: DefectKind): void {
+    const frame = this.#stack.pop()!;
+    const { entity } = frame;
+    if (frame.decoder !== null) {
+      this.#deliver(frame, frame.decoder.end());
+      for (const kind of frame.decoder.faults) noteOnce(entity, kind);
+    }
+    frame.inner?.end();
+    if (entity.structure === "multipart") {
+      this.#boundaries.remove(entity.boundary, frame);
+      if (frame.children === 0) noteOnce(entity, "missing-first-boundary");
+      else if (!frame.closed) noteOnce(entity, unclosed);
+    }
+    this.#shared.sink.close(entity, Math.max(0, end - frame.start));
+  }
+
+  #stop(why: string): void {
+    this.#shared.overLimit ??= why;
+    this.#shared.stopped = true;
+  }
+}
+
+function noteOnce(entity: Entity, kind: DefectKind, detail = ""): void {
+  if (!entity.defects.some((one) => one.kind === kind)) entity.defects.push(defect(kind, detail));
+}
