@@ -1,6 +1,6 @@
 // The addresses in From: fields (RFC 5322 3.6.2), read leniently and in linear time: whatever a reader could take for an
 // author's address is one. Used by access.ts, for which a missed address is a way around a deny line.
-import { domainToASCII } from "node:url";
+import { parseAddress } from "../mail/address.ts";
 import type { Address } from "../mail/address.ts";
 import type { Header } from "../mail/header.ts";
 
@@ -16,8 +16,9 @@ export function authorsOf(header: Header): readonly Address[] {
     if (field.name.length !== 4 || field.name.toLowerCase() !== "from") continue;
     if (++fields > MAX_FIELDS) break;
     for (const text of addressTexts(field.value.slice(0, MAX_CHARS))) {
-      const address = addressOf(text);
-      if (address !== null && found.length < MAX_ADDRESSES) found.push(address);
+      if (found.length >= MAX_ADDRESSES) return found;
+      const address = parseAddress(text.replace(/\s+/g, ""));
+      if (address !== null && address.domain !== "") found.push(address);
     }
   }
   return found;
@@ -75,18 +76,4 @@ function closingParenthesis(value: string, start: number): number {
     else if (value[at] === ")" && --depth === 0) return at;
   }
   return value.length;
-}
-
-function addressOf(text: string): Address | null {
-  const raw = text.replace(/\s+/g, "");
-  const at = raw.lastIndexOf("@");
-  if (at < 1 || at === raw.length - 1) return null;
-  // A source route (RFC 5322 obs-route) ends in a colon.
-  const route = raw.startsWith("@") ? raw.indexOf(":") + 1 : 0;
-  const local = raw
-    .slice(route, at)
-    .replace(/^"(.*)"$/, "$1")
-    .replace(/\\(.)/g, "$1");
-  const domain = raw.slice(at + 1).toLowerCase();
-  return { raw, local, domain: /^[\x00-\x7f]*$/.test(domain) ? domain : domainToASCII(domain) };
 }
