@@ -79,15 +79,22 @@ export const schema = z.strictObject({
       mta_names: z.array(z.string()).optional().describe("Names our MTA gives itself after `by` in Received; default: server.hostname"),
     })
     .prefault({}),
-  next_hop: z.strictObject({ relay: relay.default("local").describe("local, or the MTA's port that does not filter again") }).prefault({}),
-  outgoing: z.strictObject({ relay: relay.optional().describe("MTA port for DSNs, notices, releases and remote alias targets") }).prefault({}),
+  next_hop: z
+    .strictObject({
+      relay: relay.default("local").describe("local, or the MTA's port that does not filter again"),
+      address_extension: z
+        .string()
+        .regex(/^[-+_=]?$/, 'one of "+", "-", "_", "=", or "" for none')
+        .default("")
+        .describe('Delimiter with which folder="Junk" reaches an MTA as user+Junk@domain; only if that MTA splits addresses there'),
+    })
+    .prefault({}),
+  outgoing: z.strictObject({ relay: relay.optional().describe("MTA port for DSNs, notices, releases and remote alias targets; default: [next_hop] relay when that is smtp") }).prefault({}),
   delivery: z
     .strictObject({
       domains: z.union([z.array(z.string()), z.string()]).optional().describe("What local means everywhere: a list, or a file with one domain a line"),
       mail_root: z.string().optional().describe("Where mailboxes live; default: state_dir/mail"),
       users: z.string().optional().describe("Dovecot-compatible passwd-file; default: state_dir/users"),
-      aliases: z.string().optional().describe("Postfix aliases file; default: rules_dir/aliases when it exists"),
-      virtual: z.string().optional().describe("Postfix virtual file; default: rules_dir/virtual when it exists"),
       unknown: z.enum(["refuse", "create"]).optional().describe("What to do with a local address without a mailbox; refuse, but create when there is no configuration file"),
       create_folders: z.enum(["never", "always"]).default("never").describe("Whether user+folder@ may create a folder"),
       recipient_delimiter: z.string().max(4).default("+").describe("Characters that start the folder part of an address"),

@@ -14,18 +14,17 @@ export class ConfigError extends Error {
   readonly code = "CONFIG";
 }
 
-export interface Config extends Omit<ConfigFile, "server" | "delivery" | "quarantine" | "listener" | "networks"> {
+export interface Config extends Omit<ConfigFile, "server" | "delivery" | "quarantine" | "listener" | "networks" | "outgoing"> {
   /** The file it came from; null = built-in defaults. */
   readonly file: string | null;
   readonly server: ConfigFile["server"] & { hostname: string; state_dir: string; rules_dir: string };
   readonly listener: readonly ListenerConfig[];
+  readonly outgoing: { readonly relay: string | null };
   readonly networks: ConfigFile["networks"] & { mta_names: readonly string[] };
-  readonly delivery: Omit<ConfigFile["delivery"], "domains" | "aliases" | "virtual"> & {
+  readonly delivery: Omit<ConfigFile["delivery"], "domains"> & {
     domains: readonly string[];
     mail_root: string;
     users: string;
-    aliases: string | null;
-    virtual: string | null;
     unknown: "refuse" | "create";
   };
   readonly quarantine: ConfigFile["quarantine"] & { dir: string };
@@ -160,8 +159,6 @@ function complete(config: ConfigFile, file: string | null): Config {
   const besides = path("rules");
   const rulesDir =
     config.server.rules_dir !== undefined ? path(config.server.rules_dir) : existsSync(besides) ? besides : SHIPPED_RULES;
-  const optional = (name: string | undefined, fallback: string): string | null =>
-    name !== undefined ? path(name) : existsSync(join(rulesDir, fallback)) ? join(rulesDir, fallback) : null;
   const { delivery } = config;
   return {
     ...config,
@@ -169,13 +166,12 @@ function complete(config: ConfigFile, file: string | null): Config {
     server: { ...config.server, hostname: host, state_dir: stateDir, rules_dir: rulesDir },
     listener: config.listener ?? schema.shape.listener.parse(DEFAULT_LISTENERS) ?? [],
     networks: { ...config.networks, mta_names: config.networks.mta_names ?? [host] },
+    outgoing: { relay: config.outgoing.relay ?? (config.next_hop.relay.startsWith("smtp:") ? config.next_hop.relay : null) },
     delivery: {
       ...delivery,
       domains: domainsOf(delivery.domains, path, file === null ? ["localhost", host] : []),
       mail_root: path(delivery.mail_root ?? join(stateDir, "mail")),
       users: path(delivery.users ?? join(stateDir, "users")),
-      aliases: optional(delivery.aliases, "aliases"),
-      virtual: optional(delivery.virtual, "virtual"),
       unknown: delivery.unknown ?? (file === null ? "create" : "refuse"),
     },
     quarantine: { ...config.quarantine, dir: path(config.quarantine.dir ?? join(stateDir, "quarantine")) },

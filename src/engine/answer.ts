@@ -9,7 +9,7 @@ import { collapse, type Ending } from "../verdict/replies.ts";
 import { apply, type Applied, type ApplyMeans, type Outcome } from "./apply.ts";
 import { judge, type Bench, type JudgeOptions, type Judgement } from "./judge.ts";
 import { isReply, receive, type Intake, type Surroundings } from "./receive.ts";
-import { record, type RecordMeans } from "./record.ts";
+import type { Answered, RecordMeans } from "./record.ts";
 import { owedReports, report, type Reported, type ReportMeans } from "./report.ts";
 
 export interface AnswerMeans {
@@ -20,6 +20,8 @@ export interface AnswerMeans {
   applying(judgement: Judgement, deadline: AbortSignal): ApplyMeans;
   readonly reporting: Omit<ReportMeans, "deadline">;
   readonly recording: RecordMeans;
+  /** Writes down how the message ended: record.ts for a filter, a plain line for the delivery agent. */
+  record(answered: Answered): void;
   readonly handedOn: HandedOn;
   /** Milliseconds for one message in this mode. */
   budgetMs(mode: Intake["mode"]): number;
@@ -51,19 +53,16 @@ export async function answer(
     const applied = await apply(message, judgement.judged, skip, together, applying);
     const { outcomes, reply, reported } = await settle(message, applied, together, means, deadline.signal);
     if (reply?.kind === "tempfail" || gone.aborted) await remember(message, outcomes, means);
-    record(
-      {
-        message,
-        judgement,
-        outcomes,
-        quarantine: reply?.kind === "tempfail" ? null : applied.quarantine,
-        reported,
-        rulesVersion: bench.rules.version,
-        clientLocal: means.isOurs(message.envelope.client.address),
-        elapsedMs: performance.now() - start,
-      },
-      means.recording,
-    );
+    means.record({
+      message,
+      judgement,
+      outcomes,
+      quarantine: reply?.kind === "tempfail" ? null : applied.quarantine,
+      reported,
+      rulesVersion: bench.rules.version,
+      clientLocal: means.isOurs(message.envelope.client.address),
+      elapsedMs: performance.now() - start,
+    });
     return reply === null ? outcomes.map((outcome) => outcome.reply) : [reply];
   } finally {
     deadline.clear();

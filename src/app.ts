@@ -1,0 +1,281 @@
+// The composition root of a worker: constructs stores, destinations and listeners, and wires them to the engine. The only file
+// that knows all of them; it decides nothing itself.
+import { accessSync, constants } from "node:fs";
+import { dirname, join } from "node:path";
+import { parseNextHop } from "./clients/next-hop.ts";
+import { smtpDestination, type SmtpDestination, type SmtpEvent } from "./clients/smtp.ts";
+import type { Config } from "./config.ts";
+import type { ListenerConfig } from "./config-schema.ts";
+import { localDestination, type LocalDestination } from "./delivery/local.ts";
+import { aliasTables } from "./delivery/alias-source.ts";
+import { answer, type AnswerMeans } from "./engine/answer.ts";
+import { delivering } from "./engine/delivering.ts";
+import { editsFor, extended, keepCopy, type FilterFacts } from "./engine/filtering.ts";
+import type { Bench } from "./engine/judge.ts";
+import { record } from "./engine/record.ts";
+import { benchOf, isLocal, surroundings } from "./judging.ts";
+import { hostOf, portOf } from "./listen-address.ts";
+import type { Destination } from "./mail/destination.ts";
+import { networks } from "./mail/ip.ts";
+import type { Transaction } from "./mail/message.ts";
+import { ok, tempfail } from "./mail/reply.ts";
+import { quarantine } from "./mailstore/quarantine.ts";
+import type { RuleSource } from "./ruleset/source.ts";
+import { smtpServer, SMTP_DEFAULTS, type SmtpHandler, type SmtpListener } from "./servers/smtp.ts";
+import { sqliteStore, type Store } from "./state/sqlite.ts";
+import { gate } from "./sys/gate.ts";
+import type { Log } from "./sys/log.ts";
+import type { Metrics } from "./sys/metrics.ts";
+import { spoolRoom } from "./sys/spool.ts";
+
+export interface App {
+  readonly listening: readonly string[];
+  /** Addresses that were taken, with why; only without a configuration file. */
+  readonly skipped: readonly string[];
+  /** Puts new rules in force; messages under way keep theirs. Throws when they do not compile: the old ones stay. */
+  use(source: RuleSource): void;
+  /** Finishes what is in flight, then closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Starts all SMTP and LMTP listeners. Rejects when one cannot listen (see `skipped`). */
+export async function startApp(config: Config, source: RuleSource, log: Log, metrics: Metrics): Promise<App> {
+  const rooms = new Rooms(config, source, log, metrics);
+  const listeners: SmtpListener[] = [];
+  const listening: string[] = [];
+  const skipped: string[] = [];
+  for (const entry of config.listener) {
+    if (entry.protocol === "http") continue;
+    const listener = rooms.listener(entry);
+    try {
+      await listener.listen(whereOf(entry.listen));
+      listeners.push(listener);
+      listening.push(`${entry.listen} (${entry.protocol}, ${entry.role}${entry.role === "filter" ? `, ${entry.mode}` : ""})`);
+    } catch (error) {
+      const why = `${entry.listen} (${entry.protocol}, ${entry.role}): ${(error as Error).message}`;
+      // Defaults step aside for whoever has the port, but a filter that does not filter must not look as if it ran.
+      if (config.file !== null || entry.role === "filter") throw new Error(`cannot listen on ${why}`, { cause: error });
+      skipped.push(why);
+    }
+  }
+  return {
+    listening,
+    skipped,
+    use: (next) => rooms.use(next),
+    async stop() {
+      await Promise.all(listeners.map((listener) => listener.close(config.limits.stop_deadline)));
+      await rooms.close();
+    },
+  };
+}
+
+function whereOf(listen: string): { path: string } | { host: string; port: number } {
+  if (!listen.startsWith("unix:")) return { host: hostOf(listen), port: portOf(listen) };
+  const path = listen.slice(5);
+  accessSync(dirname(path), constants.W_OK);
+  return { path };
+}
+
+/** Everything that listeners share. */
+class Rooms {
+  private bench: Bench;
+  private readonly config: Config;
+  private readonly log: Log;
+  private readonly metrics: Metrics;
+  private readonly store: Store;
+  private readonly local: LocalDestination;
+  private readonly relays = new Map<string, SmtpDestination>();
+  private readonly outgoing: Destination | null;
+  private readonly spool: ReturnType<typeof spoolRoom>;
+  private readonly gate: ReturnType<typeof gate>;
+  private readonly quarantine: ReturnType<typeof quarantine>;
+
+  constructor(config: Config, source: RuleSource, log: Log, metrics: Metrics) {
+    this.config = config;
+    this.log = log;
+    this.metrics = metrics;
+    this.bench = benchOf(source, config);
+    this.store = sqliteStore(join(config.server.state_dir, "state.db"));
+    this.spool = spoolRoom({ dir: join(config.server.state_dir, "spool") });
+    this.gate = gate(config.limits.in_flight);
+    this.quarantine = quarantine({ directory: config.quarantine.dir, warn: (text) => log.error(text) });
+    this.outgoing = config.outgoing.relay === null ? null : this.relay(config.outgoing.relay);
+    this.local = this.localDelivery(source);
+    metrics.inFlight.set(0);
+    metrics.spoolBytes.set(0);
+  }
+
+  use(source: RuleSource): void {
+    this.bench = benchOf(source, this.config);
+    this.local.use(aliasTables(source));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.relays.values()].map((relay) => relay.close()));
+    await this.store.close();
+  }
+
+  listener(entry: ListenerConfig): SmtpListener {
+    const { limits, server } = this.config;
+    const allowed = networks(entry.allow ?? ["127.0.0.0/8", "::1"]);
+    const name = `${entry.protocol}:${entry.listen}`;
+    const destination = entry.role === "delivery" ? this.local : this.destination(entry.next_hop ?? this.config.next_hop.relay);
+    return smtpServer({
+      ...SMTP_DEFAULTS,
+      name,
+      hostname: server.hostname,
+      protocol: entry.protocol === "lmtp" ? "lmtp" : "smtp",
+      handler: this.handler(entry, destination),
+      spool: this.spool,
+      allow: (peer) => {
+        const inside = allowed.has(peer);
+        this.metrics.sessions.inc({ listener: name, result: inside ? "accepted" : "refused" });
+        return inside;
+      },
+      onError: (error) => this.log.error(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+      dsn: entry.mode === "before-queue" || offersDsn(destination),
+      parameters: entry.mode === "before-queue" ? "any" : "known",
+      lineEnds: limits.bare_newlines,
+      maxBytes: limits.message_size,
+      maxRecipients: limits.recipients,
+      maxConnections: limits.connections,
+    });
+  }
+
+  private handler(entry: ListenerConfig, destination: Destination): SmtpHandler {
+    const passes = new WeakMap<Transaction, () => void>();
+    const means = entry.role === "delivery" ? this.deliveryMeans(destination) : this.filterMeans(entry, destination);
+    const intake = { mode: entry.mode, origin: entry.origin, client: entry.client };
+    const budget = entry.mode === "before-queue" ? this.config.limits.budget_before_queue : this.config.limits.budget_after_queue;
+    const { metrics, gate: door } = this;
+    const asksLocal = destination === this.local;
+    return {
+      mail: async (transaction) => {
+        const pass = door.tryEnter() ?? (await door.enter(Math.min(budget, 30_000)));
+        if (pass === null) return tempfail(451, "4.3.2", "Too many messages in flight, try again later");
+        passes.set(transaction, pass);
+        metrics.inFlight.inc();
+        return ok("Ok", "2.1.0");
+      },
+      rcpt: (_transaction, recipient) => (asksLocal ? this.local.rcpt(recipient) : ok("Ok", "2.1.5")),
+      message: async (transaction, spool, gone) => {
+        metrics.spoolBytes.set(this.spool.held);
+        return answer(transaction, spool, intake, gone, means);
+      },
+      end: (transaction) => {
+        passes.get(transaction)?.();
+        metrics.inFlight.dec();
+        metrics.spoolBytes.set(this.spool.held);
+      },
+    };
+  }
+
+  private commonMeans(): Pick<AnswerMeans, "around" | "bench" | "judging" | "reporting" | "recording" | "handedOn" | "budgetMs" | "isOurs"> {
+    const { config, metrics, log } = this;
+    const around = surroundings(config);
+    const local = isLocal(config);
+    const ourDomain = new Set(config.delivery.domains);
+    return {
+      around,
+      bench: () => this.bench,
+      judging: {
+        isLocal: local,
+        checkDeadlineMs: config.limits.check_deadline,
+        onCheck: (name, ms, failed, error) => {
+          metrics.checkSeconds.observe({ check: name }, ms / 1000);
+          if (failed === null) return;
+          metrics.checkErrors.inc({ check: name, reason: failed });
+          log.warn(`check ${name} could not answer (${failed}${error instanceof Error ? `: ${error.message}` : ""})`);
+        },
+      },
+      reporting: {
+        hostname: config.server.hostname,
+        routeTo: (address) => this.outgoing ?? (ourDomain.has(address.domain) ? this.local : null),
+        dsnCutoff: 10,
+      },
+      recording: { log, metrics },
+      handedOn: this.store.handedOn,
+      budgetMs: (mode) => (mode === "before-queue" ? config.limits.budget_before_queue : config.limits.budget_after_queue),
+      isOurs: (address) => around.internal.has(address),
+    };
+  }
+
+  private filterMeans(entry: ListenerConfig, destination: Destination): AnswerMeans {
+    const { config } = this;
+    const socket = entry.listen.startsWith("unix:") ? null : { address: hostOf(entry.listen), port: portOf(entry.listen) };
+    const facts: FilterFacts = {
+      hostname: config.server.hostname,
+      product: config.headers.product,
+      socket,
+      addressExtension: config.next_hop.address_extension,
+      quarantine: this.quarantine,
+    };
+    const ours = destination === this.local;
+    const common = this.commonMeans();
+    return {
+      ...common,
+      applying: (judgement, deadline) => ({
+        destination,
+        keep: (message, judged, signal) => keepCopy(message, judged, judgement, facts, signal),
+        edits: (message, judged, quarantined) => editsFor(message, judged, judgement, quarantined, facts),
+        addressed: (recipient, folder, local) => (ours || !local ? recipient : extended(recipient, folder, facts.addressExtension)),
+        deadline,
+      }),
+      record: (answered) => record(answered, common.recording),
+    };
+  }
+
+  private deliveryMeans(destination: Destination): AnswerMeans {
+    return delivering(this.commonMeans(), destination);
+  }
+
+  private destination(relay: string): Destination {
+    return relay === "local" ? this.local : this.relay(relay);
+  }
+
+  /** One pool per next hop, however many listeners hand it mail. */
+  private relay(text: string): SmtpDestination {
+    const known = this.relays.get(text);
+    if (known !== undefined) return known;
+    const nextHop = parseNextHop(text);
+    if (nextHop === null) throw new Error(`"${text}" is no next hop`);
+    const relay = smtpDestination({
+      nextHop,
+      hostname: this.config.server.hostname,
+      maxConnections: this.config.limits.next_hop_connections,
+      onEvent: (event) => this.relayEvent(event),
+    });
+    this.relays.set(text, relay);
+    return relay;
+  }
+
+  private relayEvent(event: SmtpEvent): void {
+    this.metrics.nextHop.inc({ result: event.kind });
+    if (event.kind === "failure" || event.kind === "unknown") {
+      const after = event.kind === "unknown" ? " after the final dot: it may have the message" : "";
+      this.log.warn(`(${event.id}) next hop ${event.mta} gave no answer${after}: ${event.detail}`);
+    }
+  }
+
+  private localDelivery(source: RuleSource): LocalDestination {
+    const { delivery, server } = this.config;
+    return localDestination({
+      hostname: server.hostname,
+      mailRoot: delivery.mail_root,
+      usersFile: delivery.users,
+      domains: delivery.domains,
+      tables: aliasTables(source),
+      unknown: delivery.unknown,
+      delimiters: delivery.recipient_delimiter,
+      createFolders: delivery.create_folders,
+      quota: delivery.quota,
+      outgoing: this.outgoing,
+      log: this.log,
+      onDelivery: (result) => this.metrics.deliveries.inc({ result }),
+    });
+  }
+}
+
+function offersDsn(destination: Destination): boolean {
+  return "offersDsn" in destination && (destination as SmtpDestination).offersDsn() === true;
+}

@@ -1,0 +1,50 @@
+// `postern serve`: runs the supervisor until a signal ends it. SIGHUP reads the rules again, SIGTERM and SIGINT stop
+// gracefully, a second one at once.
+import type { Config } from "../config.ts";
+import { processLog, type Log } from "../sys/log.ts";
+import { supervise, type Supervisor } from "../supervisor.ts";
+import { parseCommand, UsageError } from "./options.ts";
+
+export async function serve(args: readonly string[]): Promise<number> {
+  const { config: file, values, positionals } = parseCommand(args, { "log-format": { type: "string" } });
+  if (positionals.length > 0) throw new UsageError(`serve takes no "${positionals[0] ?? ""}"`);
+  const format = values["log-format"] ?? file.server.log_format;
+  if (format !== "text" && format !== "json") throw new UsageError('--log-format is "text" or "json"');
+  const config: Config = { ...file, server: { ...file.server, log_format: format } };
+  const log = processLog(format);
+  const server = await supervise(config, log);
+  greet(config, log);
+  await signals(server, log);
+  log.flush();
+  return 0;
+}
+
+/** What a person who just started it wants to know next. */
+function greet(config: Config, log: Log): void {
+  log.info(`ready: postern on ${config.server.hostname}, ${config.server.workers} worker(s), state in ${config.server.state_dir}, rules from ${config.server.rules_dir}`);
+  const filter = config.listener.find((l) => l.protocol === "smtp" && l.role === "filter");
+  const checks = "checks: access, malformed, banned, selftest; no virus scanner, no spam scorer and no DNS lists are configured: they are off";
+  log.info(checks);
+  if (config.file !== null || filter === undefined) return;
+  log.info(`mailboxes are made at first delivery below ${config.delivery.mail_root} for the domains ${config.delivery.domains.join(", ")}`);
+  log.info(`send it a message: swaks --server ${filter.listen} --to postmaster@localhost --header 'Subject: hello'`);
+  log.info("judge a file without delivering it: npx node src/main.ts scan FILE");
+}
+
+function signals(server: Supervisor, log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    const stop = (signal: string): void => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      log.info(`${signal}: finishing what is in flight`);
+      void server.stop().then(() => {
+        log.info("stopped");
+        resolve();
+      });
+    };
+    process.on("SIGTERM", () => stop("SIGTERM"));
+    process.on("SIGINT", () => stop("SIGINT"));
+    process.on("SIGHUP", () => void server.reload());
+  });
+}

@@ -1,0 +1,161 @@
+// What a filter listener adds to a verdict: the header edits of one recipient, the quarantine copy of one message, and the
+// address extension towards an MTA. Built once by app.ts; apply.ts asks it.
+import { firstField } from "../mail/header.ts";
+import type { Message, Recipient } from "../mail/message.ts";
+import type { Reply } from "../mail/reply.ts";
+import { receivedLine, type ReceivedFacts } from "../mail/received-line.ts";
+import type { KeptRecipient } from "../mailstore/quarantine-entry.ts";
+import type { Quarantine } from "../mailstore/quarantine.ts";
+import { alertFields, headerEdits, type Edit } from "../verdict/edits.ts";
+import type { Finding } from "../verdict/finding.ts";
+import { spamFields, type SpamFacts } from "../verdict/spam-fields.ts";
+import { STOPS, type FateName } from "../verdict/policy.ts";
+import type { Keeping } from "./apply.ts";
+import type { Judged, Judgement } from "./judge.ts";
+import { wasScored } from "./record.ts";
+
+export interface FilterFacts {
+  readonly hostname: string;
+  readonly product: string;
+  /** Address and port of the listener; null on a unix socket. */
+  readonly socket: ReceivedFacts["socket"];
+  /** Delimiter for address extensions towards the next hop, "" = none. */
+  readonly addressExtension: string;
+  readonly quarantine: Quarantine;
+}
+
+/** The edits of one recipient. */
+export function editsFor(
+  message: Message,
+  judged: Judged,
+  judgement: Judgement,
+  quarantined: boolean,
+  facts: FilterFacts,
+): readonly Edit[] {
+  const { verdict, policy, local } = judged;
+  return headerEdits({
+    hostname: facts.hostname,
+    product: facts.product,
+    mailId: message.envelope.mailId,
+    origin: message.envelope.origin,
+    trusted: false,
+    local,
+    fields: message.header.fields,
+    quarantined,
+    virusScanned: judgement.timings.has("virus") && !verdict.findings.some((f) => f.symbol === "UNCHECKED_VIRUS"),
+    ...alertsOf(verdict.findings),
+    spam: wasScored(judgement) ? spamFacts(judged) : null,
+    subjectTag: policy.subjectTag,
+    rblWarnings: [],
+    greylist: null,
+    received: receivedFacts(message, facts),
+  });
+}
+
+function spamFacts({ policy, verdict }: Judged): SpamFacts {
+  return {
+    score: verdict.score,
+    tag: policy.tagLevel,
+    tag2: policy.tag2Level,
+    kill: policy.killLevel,
+    tests: verdict.findings.filter((f) => f.score !== 0),
+    autolearn: null,
+  };
+}
+
+function alertsOf(findings: readonly Finding[]): { viruses: string[]; banned: string | null; malformed: string | null } {
+  const details = (category: string): string[] => [
+    ...new Set(findings.filter((f) => f.category === category).map((f) => f.detail)),
+  ];
+  return {
+    viruses: details("virus"),
+    banned: details("banned")[0] ?? null,
+    malformed: details("malformed")[0] ?? null,
+  };
+}
+
+function receivedFacts(message: Message, facts: FilterFacts): ReceivedFacts {
+  const { envelope } = message;
+  return {
+    greeting: envelope.greeting,
+    peer: envelope.peer,
+    hostname: facts.hostname,
+    socket: facts.socket,
+    product: facts.product,
+    protocol: envelope.protocol,
+    mailId: envelope.mailId,
+    recipients: envelope.recipients.map((r) => r.address.raw),
+    date: envelope.startedAt,
+  };
+}
+
+/** Prepares the one quarantine copy of a message; the reply when it cannot be kept. */
+export async function keepCopy(
+  message: Message,
+  judged: readonly Judged[],
+  judgement: Judgement,
+  facts: FilterFacts,
+  deadline: AbortSignal,
+): Promise<Keeping | Reply> {
+  const { envelope, header, body } = message;
+  const wanting = judged.find(({ verdict }) => verdict.quarantine) ?? judged.find(({ verdict }) => STOPS[verdict.disposition]);
+  const category = wanting?.verdict.category ?? "clean";
+  const prepared = await facts.quarantine.prepare(
+    {
+      mailId: envelope.mailId,
+      logId: envelope.id,
+      category: (category === "clean" ? "spam" : category) satisfies FateName,
+      body,
+      headerSize: header.size,
+      sender: envelope.sender,
+      senderParams: envelope.senderParams,
+      recipients: judged.map(keptRecipient),
+      messageId: firstField(header, "message-id")?.value ?? null,
+      subject: firstField(header, "subject")?.value ?? null,
+      client: envelope.client,
+      findings: judgement.findings,
+      lines: copyLines(message, wanting, judgement, facts),
+      receivedAt: envelope.startedAt,
+    },
+    deadline,
+  );
+  if (!prepared.ok) return prepared.failed;
+  return {
+    path: prepared.file,
+    commit: () => prepared.commit(),
+    abort: () => prepared.abort(),
+    undo: () => prepared.revoke(),
+  };
+}
+
+function keptRecipient({ recipient, verdict }: Judged): KeptRecipient {
+  return {
+    address: recipient.address.raw,
+    params: recipient.params,
+    blocked: STOPS[verdict.disposition],
+    disposition: verdict.disposition,
+    category: verdict.category,
+    score: verdict.score,
+  };
+}
+
+function copyLines(message: Message, wanting: Judged | undefined, judgement: Judgement, facts: FilterFacts): string[] {
+  const spam = wanting !== undefined && wasScored(judgement) ? spamFields({ ...spamFacts(wanting), tag: -Infinity }) : [];
+  return [...alertFields(alertsOf(judgement.findings)), ...spam, receivedLine(receivedFacts(message, facts))];
+}
+
+/** The recipient as an MTA shall see it: user+Junk@domain, with ORCPT so that the original is not lost. */
+export function extended(recipient: Recipient, folder: string | null, delimiter: string): Recipient {
+  if (folder === null || delimiter === "" || !/^[A-Za-z0-9_-]{1,32}$/.test(folder)) return recipient;
+  const { raw, domain } = recipient.address;
+  const at = raw.lastIndexOf("@");
+  if (at <= 0 || domain === "" || raw.startsWith('"') || raw.startsWith("@")) return recipient;
+  const local = raw.slice(0, at).split(delimiter)[0] ?? "";
+  const orcpt = recipient.params.some((param) => param.toUpperCase().startsWith("ORCPT="));
+  const xtext = raw.replace(/[^\x21-\x2a\x2c-\x3c\x3e-\x7e]/g, (c) => `+${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
+  const ascii = /^[\x21-\x7e]+$/.test(raw);
+  return {
+    address: { raw: `${local}${delimiter}${folder}${raw.slice(at)}`, local: `${local}${delimiter}${folder}`, domain },
+    params: orcpt || !ascii ? recipient.params : [...recipient.params, `ORCPT=rfc822;${xtext}`],
+  };
+}

@@ -1,0 +1,39 @@
+// What everybody who judges needs from the configuration: the checks over a rule source, the surroundings of a message, and
+// the domains that are ours. Shared by the worker, `scan` and `rules check`.
+import type { Config } from "./config.ts";
+import { checksOf } from "./checks/index.ts";
+import { readTree } from "./content/tree.ts";
+import type { Bench } from "./engine/judge.ts";
+import type { Surroundings } from "./engine/receive.ts";
+import { networks } from "./mail/ip.ts";
+import { compileAll } from "./rules-live.ts";
+import { errorText } from "./ruleset/errors.ts";
+import type { RuleSource } from "./ruleset/source.ts";
+import { logIds, mailId } from "./sys/ids.ts";
+
+/** The rules and checks of a source that the supervisor has compiled already. Throws when it does not compile. */
+export function benchOf(source: RuleSource, config: Config): Bench {
+  const compiled = compileAll(source, config);
+  if ("errors" in compiled) throw new Error(compiled.errors.map(errorText).join("\n"));
+  return { rules: compiled.ok, checks: checksOf(compiled.ok) };
+}
+
+export function surroundings(config: Config): Surroundings {
+  const { limits, networks: nets } = config;
+  return {
+    internal: networks(nets.internal),
+    relays: networks(nets.relays),
+    mtaNames: new Set(nets.mta_names.map((name) => name.toLowerCase())),
+    maxReceived: limits.received,
+    maxHeaderBytes: limits.header_size,
+    readTree: (body) => readTree(body, { maxParts: limits.parts, maxDepth: limits.depth, maxHeaderBytes: limits.header_size }),
+    nextId: logIds(),
+    mailId,
+  };
+}
+
+/** True for a domain of ours; with no domains configured (a plain relay) every recipient counts as ours. */
+export function isLocal(config: Config): (domain: string) => boolean {
+  const domains = new Set(config.delivery.domains);
+  return domains.size === 0 ? () => true : (domain) => domain === "" || domains.has(domain);
+}

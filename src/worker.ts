@@ -1,0 +1,67 @@
+// A worker process: gets configuration and rules from the supervisor, runs the app, and ends when it is told to or when the
+// supervisor is gone.
+import { startApp, type App } from "./app.ts";
+import type { FromWorker, MetricsJson, ToWorker } from "./process-messages.ts";
+import { processLog, type Log } from "./sys/log.ts";
+import { metrics, watchEventLoop, type Metrics } from "./sys/metrics.ts";
+
+/** Runs until the process ends. */
+export async function work(): Promise<void> {
+  const meters = metrics(watchEventLoop());
+  let app: App | null = null;
+  let log: Log | null = null;
+  // Signals of a terminal or a service manager reach the whole group: only the supervisor acts on them.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
+  process.on("disconnect", () => process.exit(1));
+  process.on("message", (message: ToWorker) => {
+    switch (message.kind) {
+      case "start":
+        log = processLog(message.config.server.log_format);
+        void start(message, log, meters).then((started) => (app = started));
+        break;
+      case "rules":
+        try {
+          app?.use(new Map(message.rules));
+        } catch (error) {
+          // The supervisor compiled the same text: this cannot happen, and if it does the old rules stay in force.
+          log?.error(`rules were not taken: ${(error as Error).message}`);
+        }
+        break;
+      case "metrics":
+        void json(meters).then((values) => say({ kind: "metrics", id: message.id, metrics: values }));
+        break;
+      case "stop":
+        void stop(app, log, meters);
+        break;
+      default:
+        message satisfies never;
+    }
+  });
+  say({ kind: "hello" });
+}
+
+async function start(message: ToWorker & { kind: "start" }, log: Log, meters: Metrics): Promise<App | null> {
+  try {
+    const app = await startApp(message.config, new Map(message.rules), log, meters);
+    say({ kind: "ready", listening: app.listening, skipped: app.skipped });
+    return app;
+  } catch (error) {
+    say({ kind: "failed", text: (error as Error).message, exitCode: 1 });
+    return null;
+  }
+}
+
+async function stop(app: App | null, log: Log | null, meters: Metrics): Promise<void> {
+  await app?.stop();
+  log?.flush();
+  const words: FromWorker = { kind: "stopped", metrics: await json(meters) };
+  process.send?.(words, () => process.exit(0));
+}
+
+async function json(meters: Metrics): Promise<MetricsJson> {
+  return (await meters.registry.getMetricsAsJSON()) as MetricsJson;
+}
+
+function say(message: FromWorker): void {
+  process.send?.(message, undefined, undefined, () => {});
+}
