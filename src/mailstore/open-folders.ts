@@ -44,30 +44,12 @@ export function openFolders(limit: number, failed: (error: unknown) => void): Op
   const entries = new Map<string, Entry>();
   const opening = new Map<string, Promise<Entry | null>>();
 
-  const closeAll = ({ root, tmp, new: new_ }: Folder): void => {
-    for (const { fd } of [root, tmp, new_]) closeFile(fd).catch(failed);
-  };
-  const retire = (entry: Entry): void => {
-    if (entry.stale) return;
-    entry.stale = true;
-    if (entry.users === 0) closeAll(entry.folder);
-  };
   const forget = (key: string): void => {
     const entry = entries.get(key);
     if (entry === undefined) return;
     entries.delete(key);
-    retire(entry);
-  };
-  const taken = (entry: Entry): { folder: Folder; release(): void } => {
-    entry.users++;
-    let held = true;
-    const release = (): void => {
-      if (!held) return;
-      held = false;
-      entry.users--;
-      if (entry.stale && entry.users === 0) closeAll(entry.folder);
-    };
-    return { folder: entry.folder, release };
+    entry.stale = true;
+    if (entry.users === 0) closeAll(entry, failed);
   };
   const openNew = async (
     key: string,
@@ -83,17 +65,17 @@ export function openFolders(limit: number, failed: (error: unknown) => void): Op
     }
     return entry;
   };
-
   const hold: OpenFolders["hold"] = async (key, path, open) => {
     const entry = entries.get(key);
     if (entry !== undefined) {
-      // Taken before anything is awaited: an entry with a user cannot be closed.
-      const use = taken(entry);
+      // Taken before anything is awaited: an entry with a user is not closed.
+      const use = taken(entry, failed);
+      // Last in the map is most recently used.
       entries.delete(key);
       entries.set(key, entry);
       if (await isCurrent(entry, path)) return use;
-      use.release();
       if (entries.get(key) === entry) forget(key);
+      use.release();
     }
     for (;;) {
       let pending = opening.get(key);
@@ -103,13 +85,32 @@ export function openFolders(limit: number, failed: (error: unknown) => void): Op
       }
       const opened = await pending;
       if (opened === null) return null;
-      if (!opened.stale) return taken(opened);
+      if (!opened.stale) return taken(opened, failed);
     }
   };
   const close = (): void => {
     for (const key of [...entries.keys()]) forget(key);
   };
   return { hold, forget, close };
+}
+
+function taken(
+  entry: Entry,
+  failed: (error: unknown) => void,
+): { folder: Folder; release(): void } {
+  entry.users++;
+  let isHeld = true;
+  const release = (): void => {
+    if (!isHeld) return;
+    isHeld = false;
+    entry.users--;
+    if (entry.stale && entry.users === 0) closeAll(entry, failed);
+  };
+  return { folder: entry.folder, release };
+}
+
+function closeAll({ folder }: Entry, failed: (error: unknown) => void): void {
+  for (const { fd } of [folder.root, folder.tmp, folder.new]) closeFile(fd).catch(failed);
 }
 
 /** Following links does no harm here: only the directory that was opened safely counts as current. */

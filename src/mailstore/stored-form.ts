@@ -13,12 +13,16 @@ export interface StoredForm {
   readonly pieces: readonly Piece[] | null;
   /** The Delivered-To values of the header, lower case; at most 1,000. */
   readonly deliveredTo: ReadonlySet<string>;
+  /** The X-Postern-Via values: which recipients here sent this message on before. */
+  readonly via: ReadonlySet<string>;
+  /** True when the first line is white space first: it would continue a line put in front. */
+  readonly startsFolded: boolean;
   open(): AsyncIterable<Piece>;
 }
 
 /** Fields are looked for in this much of a message; a longer header is malformed and stays as it is. */
 const MAX_HEADER = 1024 * 1024;
-const MAX_DELIVERED_TO = 1000;
+const MAX_MARKS = 1000;
 const CR = 13;
 const LF = 10;
 
@@ -27,14 +31,14 @@ export async function storedForm(body: Body): Promise<StoredForm> {
   const { bytes } = body;
   if (bytes !== null) {
     const { data, lines } = newlines().convert(bytes);
-    const { pieces, deliveredTo } = withoutReturnPath(data, lines);
-    return { pieces, deliveredTo, open: () => emitted(pieces) };
+    const { pieces, ...facts } = withoutReturnPath(data, lines);
+    return { pieces, ...facts, open: () => emitted(pieces) };
   }
   for await (const first of headFirst(body)) {
-    const { deliveredTo } = withoutReturnPath(first.data, first.lines);
-    return { pieces: null, deliveredTo, open: () => streamed(body) };
+    const facts = withoutReturnPath(first.data, first.lines);
+    return { ...facts, pieces: null, open: () => streamed(body) };
   }
-  return { pieces: [], deliveredTo: new Set(), open: () => emitted([]) };
+  return { ...withoutReturnPath(Buffer.alloc(0), 0), open: () => emitted([]) };
 }
 
 async function* emitted(pieces: readonly Piece[]): AsyncGenerator<Piece> {
@@ -74,7 +78,7 @@ async function* headFirst(body: Body): AsyncGenerator<Piece> {
 }
 
 /** CRLF → LF over pieces of any size; a CR at the end of one waits for the next (and at the very end means nothing). */
-function newlines(): { convert(chunks: readonly Buffer[]): Piece } {
+function newlines(): { convert: (chunks: readonly Buffer[]) => Piece } {
   let pendingCr = false;
   const convert = (chunks: readonly Buffer[]): Piece => {
     const room = chunks.reduce((sum, chunk) => sum + chunk.length, 1);
@@ -102,13 +106,14 @@ function newlines(): { convert(chunks: readonly Buffer[]): Piece } {
   return { convert };
 }
 
-/** Cuts the Return-Path fields out of a converted message and collects Delivered-To. */
+/** Cuts the Return-Path fields out of a converted message and collects what the header says of earlier deliveries. */
 function withoutReturnPath(
   data: Buffer,
   lines: number,
-): { pieces: readonly Piece[]; deliveredTo: ReadonlySet<string> } {
+): Omit<StoredForm, "open" | "pieces"> & { pieces: readonly Piece[] } {
   const pieces: Piece[] = [];
   const deliveredTo = new Set<string>();
+  const via = new Set<string>();
   let kept = 0;
   let cutLines = 0;
   for (const field of fields(data)) {
@@ -116,28 +121,30 @@ function withoutReturnPath(
       if (field.start > kept) pieces.push({ data: data.subarray(kept, field.start), lines: 0 });
       kept = field.end;
       cutLines += field.lines;
-    } else if (deliveredTo.size < MAX_DELIVERED_TO) {
-      deliveredTo.add(fieldAddress(data, field.start, field.end));
-    }
+    } else if (field.name === "delivered-to") {
+      if (deliveredTo.size < MAX_MARKS) {
+        deliveredTo.add(fieldValue(data, field).replace(/^<|>$/g, "").toLowerCase());
+      }
+    } else if (via.size < MAX_MARKS) via.add(fieldValue(data, field));
   }
   pieces.push({ data: data.subarray(kept), lines: lines - cutLines });
-  return { pieces, deliveredTo };
+  const startsFolded = data[kept] === 32 || data[kept] === 9;
+  return { pieces, deliveredTo, via, startsFolded };
 }
 
-function fieldAddress(data: Buffer, start: number, end: number): string {
-  const value = data.toString("utf8", data.indexOf(58, start) + 1, end);
-  return value.trim().replace(/^<|>$/g, "").toLowerCase();
+function fieldValue(data: Buffer, { start, end }: FieldAt): string {
+  return data.toString("utf8", data.indexOf(58, start) + 1, end).trim();
 }
 
 interface FieldAt {
-  readonly name: "return-path" | "delivered-to";
+  readonly name: (typeof KNOWN)[keyof typeof KNOWN];
   readonly start: number;
   /** After the LF of the last line. */
   readonly end: number;
   readonly lines: number;
 }
 
-/** The Return-Path and Delivered-To fields of the header block. */
+/** The fields of the header block that are known here. */
 function* fields(data: Buffer): Generator<FieldAt> {
   let at = 0;
   while (at < data.length && at < MAX_HEADER && data[at] !== LF) {
@@ -153,11 +160,12 @@ function* fields(data: Buffer): Generator<FieldAt> {
   }
 }
 
-const KNOWN = { 82: "return-path", 68: "delivered-to" } as const;
+const KNOWN = { 82: "return-path", 68: "delivered-to", 88: "x-postern-via" } as const;
 
 function knownName(data: Buffer, start: number, end: number): FieldAt["name"] | null {
   // Upper-cased first letter: nearly every field is dismissed by one octet.
-  const name = KNOWN[((data[start] as number) & 0xdf) as 82 | 68] as FieldAt["name"] | undefined;
+  const name = KNOWN[((data[start] as number) & 0xdf) as keyof typeof KNOWN] as
+    FieldAt["name"] | undefined;
   if (name === undefined) return null;
   const after = start + name.length;
   if (after >= end || data.toString("latin1", start, after).toLowerCase() !== name) return null;
