@@ -7,6 +7,7 @@ import { headerText } from "./field-line.ts";
 import type { Header } from "./header.ts";
 import type { Recipient } from "./message.ts";
 import { replyLine, type Reply } from "./reply.ts";
+import { decodeXtext } from "./xtext.ts";
 
 export interface FailedRecipient {
   readonly recipient: Recipient;
@@ -113,7 +114,7 @@ function statusPart(report: Report): MailPart {
   const envid = paramOf(report.senderParams, "ENVID");
   const lines = [
     `Reporting-MTA: dns; ${word(report.hostname)}`,
-    ...(envid === null ? [] : [`Original-Envelope-Id: ${plain(unxtext(envid))}`]),
+    ...(envid === null ? [] : [`Original-Envelope-Id: ${plain(decodeXtext(envid) ?? envid)}`]),
     `Arrival-Date: ${mailDate(report.arrivedAt)}`,
   ];
   for (const failed of report.recipients.slice(0, MAX_RECIPIENTS)) {
@@ -154,7 +155,7 @@ function originalRecipient(recipient: Recipient): string | null {
   const parts = /^([A-Za-z0-9-]{1,20});(.{1,500})$/.exec(paramOf(recipient.params, "ORCPT") ?? "");
   const [, type, address] = parts ?? [];
   if (type === undefined || address === undefined) return null;
-  return `${type.toLowerCase()}; ${line(unxtext(address))}`;
+  return `${type.toLowerCase()}; ${line(decodeXtext(address) ?? address)}`;
 }
 
 function headerPart({ header, senderParams }: Report): MailPart {
@@ -209,16 +210,6 @@ function plain(text: string): string {
 
 function word(text: string): string {
   return text.slice(0, 255).replace(/[^A-Za-z0-9.:_[\]-]/g, "?");
-}
-
-/** xtext of RFC 3461 4: "+2B" is "+". */
-function unxtext(text: string): string {
-  const octets = text.replace(/\+([0-9A-F]{2})/g, (_, hex: string) =>
-    String.fromCharCode(parseInt(hex, 16)),
-  );
-  return /[\x80-\xff]/.test(octets) && !/[^\x00-\xff]/.test(octets)
-    ? Buffer.from(octets, "latin1").toString()
-    : octets;
 }
 
 function isAscii(octets: Buffer): boolean {

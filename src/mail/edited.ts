@@ -31,8 +31,14 @@ const NOTHING = Buffer.alloc(0);
  * borrows from `body`. Throws when an edit is not one folded field or names no field: the caller's fault.
  */
 export function editedBody(header: Header, body: Body, edits: readonly HeaderEdit[]): Body {
-  const prefix = prefixOf(header, edits);
   const cuts = cutsOf(header, edits);
+  let prefix = prefixOf(header, edits);
+  const [first] = header.fields;
+  if (prefix.length > 0 && first !== undefined && isMboxLine(first) && cuts[0]?.index !== 0) {
+    // An mbox line is one only in first place; behind our lines it would end the header for some readers.
+    cuts.unshift({ field: first, index: 0, insert: Buffer.concat([first.raw, prefix]) });
+    prefix = NOTHING;
+  }
   const changed = cuts.reduce(
     (sum, { field, insert }) => sum + insert.length - field.raw.length,
     0,
@@ -54,21 +60,13 @@ function prefixOf(header: Header, edits: readonly HeaderEdit[]): Buffer {
     text += `${edit.line}\r\n`;
   }
   if (text === "") return NOTHING;
-  // Without a header block the body would be read as one: the empty line that was implied is written.
+  const lead = header.fields[0]?.raw[0];
   if (header.size === 0) text += "\r\n";
-  else if (needsGuard(header)) text += GUARD;
+  else if (lead === 0x20 || lead === 0x09) text += GUARD;
   return Buffer.from(text);
 }
 
-function needsGuard(header: Header): boolean {
-  const [first] = header.fields;
-  const lead = first?.raw[0];
-  if (lead === 0x20 || lead === 0x09) return true;
-  // Octets that belong to no field may stand first; 2 octets more is the empty line.
-  return header.size > 2 + header.fields.reduce((sum, field) => sum + field.raw.length, 0);
-}
-
-function cutsOf(header: Header, edits: readonly HeaderEdit[]): readonly Cut[] {
+function cutsOf(header: Header, edits: readonly HeaderEdit[]): Cut[] {
   const cuts = new Map<number, Cut>();
   for (const edit of edits) {
     if (edit.do === "prepend") continue;
@@ -82,6 +80,10 @@ function cutsOf(header: Header, edits: readonly HeaderEdit[]): readonly Cut[] {
     cuts.set(edit.index, { field, index: edit.index, insert });
   }
   return [...cuts.values()].sort((a, b) => a.index - b.index);
+}
+
+function isMboxLine(field: Field): boolean {
+  return field.name === "" && /^>?From /.test(field.raw.toString("latin1", 0, 6));
 }
 
 function withoutCopying(
@@ -129,28 +131,21 @@ async function* streamed(
   assert(head === null, "the spool is shorter than its header");
 }
 
-/** The header block in slices, with the touched fields left out or replaced. Fields need not be adjacent. */
+/** The header block in slices, with the touched fields left out or replaced. */
 function cutHeader(block: Buffer, cuts: readonly Cut[], fields: readonly Field[]): Buffer[] {
   const out: Buffer[] = [];
   let at = 0;
   let kept = 0;
   let next = 0;
   for (const { field, index, insert } of cuts) {
-    for (; next < index; next += 1) at = find(block, fields[next]?.raw ?? NOTHING, at).end;
-    const { start, end } = find(block, field.raw, at);
-    next = index + 1;
-    if (start > kept) out.push(block.subarray(kept, start));
+    for (; next < index; next += 1) at += fields[next]?.raw.length ?? 0;
+    if (at > kept) out.push(block.subarray(kept, at));
     if (insert.length > 0) out.push(insert);
-    at = end;
-    kept = end;
+    at += field.raw.length;
+    next = index + 1;
+    kept = at;
   }
+  assert(kept <= block.length, "the fields must be those of this message");
   if (kept < block.length) out.push(block.subarray(kept));
   return out;
-}
-
-function find(block: Buffer, raw: Buffer, from: number): { start: number; end: number } {
-  const here = block.subarray(from, from + raw.length).equals(raw);
-  const start = here ? from : block.indexOf(raw, from);
-  assert(start >= from, "a field must stand in the header that it was read from");
-  return { start, end: start + raw.length };
 }

@@ -1,0 +1,174 @@
+// Sends a kept message on (RFC 5322 3.6.6): the octets as they came, without fields that speak in the filter's name, with
+// Resent-* and our Received in front. Called by quarantine.ts; the destination must not filter again.
+import { logAddress } from "../engine/log-text.ts";
+import type { Address } from "../mail/address.ts";
+import { mailDate } from "../mail/date.ts";
+import type { Copy, Destination } from "../mail/destination.ts";
+import { editedBody, type HeaderEdit } from "../mail/edited.ts";
+import { fieldLine } from "../mail/field-line.ts";
+import { DEFAULT_MAX_HEADER_BYTES, parseHeader, type Header } from "../mail/header.ts";
+import type { Body, Recipient } from "../mail/message.ts";
+import { receivedLine } from "../mail/received-line.ts";
+import { replyLine } from "../mail/reply.ts";
+import type { Quarantine } from "../mailstore/quarantine.ts";
+import type { QuarantineEntry } from "../mailstore/quarantine-entry.ts";
+
+export interface ReleaseDeps {
+  readonly quarantine: Quarantine;
+  readonly hostname: string;
+  readonly now: () => Date;
+  readonly newMailId: () => string;
+  readonly log: (line: string) => void;
+  readonly deadlineMs: number;
+}
+
+export interface Released {
+  /** For the operator, one line per recipient. */
+  readonly lines: readonly string[];
+  /** True when every recipient's copy was taken. */
+  readonly complete: boolean;
+}
+
+const STRIPPED = /^(?:x-envelope-|x-quarantine|x-amavis-|x-spam-)/i;
+
+/**
+ * Releases to these recipients, or to the blocked ones when none are named. The entry stays and notes the release. Never
+ * rejects for a refused or damaged message: the lines say what happened.
+ */
+export async function release(
+  kept: { readonly entry: QuarantineEntry; readonly body: Body },
+  named: readonly string[],
+  destination: Destination,
+  deps: ReleaseDeps,
+): Promise<Released> {
+  const { entry } = kept;
+  const recipients = recipientsOf(entry, named);
+  const bad = named.find((name) => addressOf(name) === null);
+  if (bad !== undefined) return { lines: [`"${bad}" is no address`], complete: false };
+  if (recipients.length === 0) {
+    return { lines: ["no recipient was blocked: name whom to release to"], complete: false };
+  }
+  const edited = await released(kept, recipients, deps);
+  if (typeof edited === "string") return { lines: [edited], complete: false };
+  const prepared = await destination.prepare(
+    copyOf(entry, edited, deps),
+    recipients,
+    AbortSignal.timeout(deps.deadlineMs),
+  );
+  const replies = await prepared.commit();
+  const taken = recipients
+    .filter((_, i) => replies[i]?.kind === "ok")
+    .map(({ address }) => address.raw);
+  if (taken.length > 0) {
+    const to = taken.map(logAddress).join(",");
+    const word = entry.keptAs === "badh" ? "bad-header" : entry.keptAs;
+    const about = `Quarantined message release (${word}): ${entry.id} ${logAddress(entry.sender)} -> ${to}`;
+    deps.log(`(rel-${entry.id}) ${about}`);
+    await deps.quarantine.markReleased(entry.id, taken, deps.now());
+  }
+  const lines = recipients.map(({ address }, i) => {
+    const reply = replies[i];
+    return `${logAddress(address.raw)}: ${reply === undefined ? "no answer" : replyLine(reply)}`;
+  });
+  return { lines, complete: taken.length === recipients.length };
+}
+
+function recipientsOf(entry: QuarantineEntry, named: readonly string[]): readonly Recipient[] {
+  const chosen =
+    named.length > 0
+      ? named.map((address) => ({ address, params: [] }))
+      : entry.recipients.filter((r) => r.blocked);
+  const recipients: Recipient[] = [];
+  const seen = new Set<string>();
+  for (const { address: raw } of chosen) {
+    const address = addressOf(raw);
+    if (address === null || seen.has(raw)) continue;
+    seen.add(raw);
+    recipients.push({ address, params: [] });
+  }
+  return recipients;
+}
+
+/** An envelope address by its last "@"; null when it cannot stand in a command. */
+function addressOf(raw: string): Address | null {
+  if (raw === "" || raw.length > 500 || /[\x00-\x1f\x7f<>]/.test(raw)) return null;
+  const at = raw.lastIndexOf("@");
+  const local = at < 0 ? raw : raw.slice(0, at);
+  return { raw, local: unquoted(local), domain: at < 0 ? "" : raw.slice(at + 1).toLowerCase() };
+}
+
+function unquoted(local: string): string {
+  return /^".*"$/s.test(local) ? local.slice(1, -1).replace(/\\(.)/gs, "$1") : local;
+}
+
+async function released(
+  { entry, body }: { readonly entry: QuarantineEntry; readonly body: Body },
+  recipients: readonly Recipient[],
+  deps: ReleaseDeps,
+): Promise<Body | string> {
+  // Read whole before a byte goes out: a damaged file must not reach anybody.
+  const pieces: Buffer[] = [];
+  try {
+    for await (const piece of body.open()) pieces.push(piece);
+  } catch (error) {
+    return `${entry.id}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const whole = Buffer.concat(pieces);
+  const { header } = parseHeader(whole, { maxBytes: DEFAULT_MAX_HEADER_BYTES });
+  const octets: Body = {
+    size: whole.length,
+    bytes: [whole],
+    open: async function* () {
+      yield whole;
+    },
+  };
+  return editedBody(header, octets, editsOf(entry, header, recipients, deps));
+}
+
+function editsOf(
+  entry: QuarantineEntry,
+  header: Header,
+  recipients: readonly Recipient[],
+  { hostname, now, newMailId }: ReleaseDeps,
+): readonly HeaderEdit[] {
+  const date = now();
+  const to = recipients.map(({ address }) => `<${address.raw}>`).join(", ");
+  const lines = [
+    receivedLine({
+      greeting: "unknown",
+      peer: "",
+      hostname,
+      socket: null,
+      product: "postern",
+      protocol: "",
+      mailId: entry.id,
+      recipients: recipients.map(({ address }) => address.raw),
+      date,
+    }),
+    fieldLine("Resent-From", `"Content-filter at ${hostname}" <postmaster@${hostname}>`),
+    fieldLine("Resent-Sender", `"Content-filter at ${hostname}" <postmaster@${hostname}>`),
+    fieldLine("Resent-To", recipients.length === 1 ? to : "undisclosed-recipients:;"),
+    fieldLine("Resent-Date", mailDate(date)),
+    fieldLine("Resent-Message-ID", `<QRL${newMailId()}@${hostname}>`),
+  ];
+  const edits: HeaderEdit[] = lines.map((line) => ({ do: "prepend", line }));
+  header.fields.forEach(({ name }, index) => {
+    if (STRIPPED.test(name)) edits.push({ do: "remove", index });
+  });
+  return edits;
+}
+
+function copyOf(entry: QuarantineEntry, body: Body, deps: ReleaseDeps): Copy {
+  return {
+    id: `rel-${entry.id}`,
+    mailId: deps.newMailId(),
+    sender: entry.sender === null || entry.sender === "" ? null : addressOf(entry.sender),
+    // SIZE was of the message as it came; NOTIFY and ENVID belong to the first delivery.
+    senderParams: entry.senderParams.filter((param) => /^(?:BODY=|SMTPUTF8$)/i.test(param)),
+    client: entry.client,
+    xforward: new Map(),
+    body,
+    folder: null,
+    tainted: false,
+  };
+}
