@@ -22,8 +22,8 @@ export const DEFAULT_TREE_LIMITS: TreeLimits = DEFAULT_WALK_LIMITS;
 /** How long the event loop may be held before others get a turn. */
 const TURN_MS = 2;
 /** Pieces start small, since a few KiB can hold a thousand parts, and grow while they are cheap. */
-const MIN_PIECE = 2 * 1024;
-const FIRST_PIECE = 16 * 1024;
+const MIN_PIECE = 1024;
+const FIRST_PIECE = 8 * 1024;
 const MAX_PIECE = 64 * 1024;
 
 /**
@@ -57,7 +57,7 @@ async function feed(into: Walker, octets: Buffer, pace: Pace): Promise<void> {
     const before = performance.now();
     into.write(piece);
     const now = performance.now();
-    if (now - before > 1) pace.piece = Math.max(MIN_PIECE, pace.piece >> 1);
+    if (now - before > 1) pace.piece = Math.max(MIN_PIECE, pace.piece >> 2);
     else if (now - before < 0.4) pace.piece = Math.min(MAX_PIECE, pace.piece * 2);
     if (now - pace.since > TURN_MS) {
       await setImmediate();
@@ -95,6 +95,7 @@ function treeReader(limits: TreeLimits): { walker: Walker; tree(): Tree } {
     uuChildren(reading.part, (part) => {
       if (parts.length < limits.maxParts) return parts.push(part) > 0;
       overLimit ??= `more than ${limits.maxParts} parts`;
+      reading.uu = null;
       return false;
     });
   const sink: Sink = {

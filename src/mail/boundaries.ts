@@ -30,6 +30,8 @@ export interface Boundaries<T> {
   add(boundary: Buffer, owner: T): boolean;
   /** Removes what was added for a multipart that closes. */
   remove(boundary: Buffer, owner: T): void;
+  /** False when no boundary starts with this octet: a quick no for most lines that start with "--". */
+  mayStart(octet: number | undefined): boolean;
   /**
    * What the line at `from` (which starts with "--") delimits; `to` is its end, line end excluded. The longest
    * boundary that fits exactly, else the longest that the line starts with, else null.
@@ -73,6 +75,7 @@ export function boundaries<T>(): Boundaries<T> {
         path[i - 1]!.next.delete(boundary[i - 1]!);
       }
     },
+    mayStart: (octet) => octet === undefined || root.next.has(octet),
     match: (bytes, from, to) => (count === 0 ? null : matchLine(root, bytes, from + 2, to)),
   };
 }

@@ -81,7 +81,7 @@ function readFields(block: Buffer, defects: Defect[]): Field[] {
   const text = block.toString("latin1", 0, block.length);
   const ascii = isAscii(block);
   const fields: Field[] = [];
-  const seen: Seen = { garbage: false, kinds: defects };
+  const seen: Seen = { garbage: false, colon: -1, kinds: defects };
   if (text.includes("\0")) defects.push(defect("nul-in-header"));
   if (hasBareCr(text)) defects.push(defect("bare-cr-in-header"));
   let start = 0;
@@ -115,15 +115,21 @@ interface Span {
 interface Seen {
   /** True after a line at which some readers end the header. */
   garbage: boolean;
+  /** The next colon from where reading is: looked up anew for each line, its absence would cost quadratic time. */
+  colon: number;
   readonly kinds: Defect[];
 }
 
 function readField(block: Buffer, text: string, ascii: boolean, span: Span, seen: Seen): Field {
   const { start, firstLine, next } = span;
   const raw = block.subarray(start, next);
-  const colon = text.indexOf(":", start);
+  if (seen.colon < start) {
+    const found = text.indexOf(":", start);
+    seen.colon = found < 0 ? text.length : found;
+  }
+  const { colon } = seen;
   let nameEnd = colon;
-  if (colon < 0 || colon >= firstLine) nameEnd = start;
+  if (colon >= firstLine) nameEnd = start;
   else while (nameEnd > start && isBlank(text.charCodeAt(nameEnd - 1))) nameEnd--;
   const name = text.slice(start, nameEnd);
   if (!FIELD_NAME.test(name) && (name === "" || /[\x00-\x20]/.test(name))) {
@@ -164,8 +170,21 @@ function valueOf(block: Buffer, text: string, ascii: boolean, from: number, to: 
     if (!isAscii(octets) && isUtf8(octets)) value = octets.toString("utf8", 0, octets.length);
   }
   const folded = value.indexOf("\n");
-  if (folded >= 0 && folded < value.length - 1) value = value.replace(/\r?\n(?=[ \t])/g, "");
+  if (folded >= 0 && folded < value.length - 1) value = unfolded(value);
   return value.trim();
+}
+
+/** Every LF inside a field has white space behind it, so all line ends go. */
+function unfolded(value: string): string {
+  if (value.length < 8_192) return value.replace(/\r?\n/g, "");
+  // A MiB of folds would keep the expression busy for 40 ms.
+  const octets = Buffer.from(value);
+  let length = 0;
+  for (let i = 0; i < octets.length; i++) {
+    const octet = octets[i]!;
+    if (octet !== 0x0a && !(octet === 0x0d && octets[i + 1] === 0x0a)) octets[length++] = octet;
+  }
+  return octets.toString("utf8", 0, length);
 }
 
 function lineEnd(text: string, from: number): number {

@@ -51,6 +51,7 @@ interface Frame {
   readonly inner: Walk | null;
   children: number;
   closed: boolean;
+  junkNoted: boolean;
 }
 
 /** Counters that an encoded message shares with the message around it. */
@@ -190,6 +191,11 @@ class Walk implements Walker {
         line = found + 1;
         this.#heldBreak = found > at && bytes[found - 1] === CR ? 2 : 1;
       }
+      if (!this.#boundaries.mayStart(bytes[line + 2])) {
+        candidate = false;
+        look = line + 1;
+        continue;
+      }
       const start = line - this.#heldBreak;
       const lf = bytes.subarray(line, line + MAX_DELIMITER + 1).indexOf(LF);
       if (lf < 0 && !final && length - line < MAX_DELIMITER) {
@@ -205,7 +211,7 @@ class Walk implements Walker {
         return lf < 0 ? stop : stop + 1;
       }
       candidate = false;
-      look = line;
+      look = line + 1;
     }
     const end = final ? length : this.#holdBreak(bytes, at);
     this.#emit(bytes, at, end);
@@ -231,7 +237,8 @@ class Walk implements Walker {
     const long = stop - line >= MAX_DELIMITER;
     const found = this.#boundaries.match(bytes, line, long ? line + MAX_DELIMITER : stop);
     if (found === null || (found.exact && !long)) return found;
-    if (!found.owner.closed) {
+    if (!found.owner.closed && !found.owner.junkNoted) {
+      found.owner.junkNoted = true;
       noteOnce(
         found.owner.entity,
         "boundary-with-junk",
@@ -305,6 +312,7 @@ class Walk implements Walker {
       inner: encoded && entity.structure === "message" ? new Walk(this.#shared, entity) : null,
       children: 0,
       closed: false,
+      junkNoted: false,
     };
     this.#stack.push(frame);
     this.#shared.sink.open(entity);

@@ -70,8 +70,8 @@ function base64(): Decoder {
           const taken = decodeSlab(chunk, at, out, length);
           length += taken.written;
           at = taken.next;
-          // What follows is irregular; one long stretch by hand beats many tries.
-          slowUntil = at + MIN_SLAB * 4;
+          // What follows is irregular: a stretch by hand; after a vain attempt the whole chunk, so that there is only one.
+          slowUntil = taken.written === 0 ? chunk.length : at + MIN_SLAB * 4;
           if (at >= chunk.length) break;
         }
         const stop = Math.min(chunk.length, Math.max(slowUntil, at + 4));
@@ -219,6 +219,11 @@ function decodeQuoted(
       continue;
     }
     const isEquals = octet === 0x3d;
+    if (!isEquals && input[at + 1]! > 0x20) {
+      out[length++] = octet;
+      at++;
+      continue;
+    }
     const high = isEquals ? hexValue(input[at + 1]) : -1;
     const low = high < 0 ? -1 : hexValue(input[at + 2]);
     if (low >= 0) {
