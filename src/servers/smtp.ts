@@ -126,8 +126,9 @@ export function smtpServer(options: SmtpOptions): SmtpListener {
 class Acceptor extends SMTPServer {
   readonly #accept: (socket: Socket) => void;
 
-  constructor(idleMs: number, accept: (socket: Socket) => void) {
+  constructor(hostname: string, idleMs: number, accept: (socket: Socket) => void) {
     super({
+      name: hostname,
       socketTimeout: idleMs,
       logger: false,
       disabledCommands: ["AUTH", "STARTTLS"],
@@ -151,7 +152,9 @@ class Listener implements SmtpListener, Home {
 
   constructor(options: SmtpOptions) {
     this.options = options;
-    this.#acceptor = new Acceptor(options.idleMs, (socket) => this.#connect(socket));
+    this.#acceptor = new Acceptor(options.hostname, options.idleMs, (socket) =>
+      this.#connect(socket),
+    );
   }
 
   get server(): Server {

@@ -1,0 +1,209 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { spoolRoom, type Spool, type SpoolOptions, type SpoolRoom } from "../../src/sys/spool.ts";
+
+let dir: string;
+
+beforeEach(() => {
+  dir = join(mkdtempSync(join(tmpdir(), "spool-")), "spool");
+});
+
+afterEach(() => rmSync(join(dir, ".."), { recursive: true }));
+
+async function made(options: Partial<SpoolOptions> = {}): Promise<SpoolRoom> {
+  const room = spoolRoom({ dir, ...options });
+  await room.sweep();
+  return room;
+}
+
+async function filled(room: SpoolRoom, pieces: readonly Buffer[]): Promise<Spool> {
+  const writer = room.create();
+  for (const piece of pieces) await writer.write(piece);
+  return writer.finish();
+}
+
+async function text(spool: Spool): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of spool.open()) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+describe("spool", () => {
+  test("keeps a small message in memory, without a copy", async () => {
+    const room = await made();
+    const piece = Buffer.alloc(4096, 1);
+    const spool = await filled(room, [piece]);
+    expect(spool.bytes).toEqual([piece]);
+    expect(spool.bytes![0]).toBe(piece);
+    expect(spool.fd).toBeNull();
+    expect(room.held).toBe(4096);
+    spool.dispose();
+    spool.dispose();
+    expect(room.held).toBe(0);
+    expect(() => spool.bytes).toThrow(/disposed/);
+  });
+
+  test("moves a large one to a file without a name, readable by several at once", async () => {
+    const room = await made({ perMessage: 1000 });
+    const content = Buffer.alloc(1_000_000, "0123456789abcdef\n");
+    const pieces = Array.from({ length: 100 }, (_, i) =>
+      content.subarray(i * 10_000, (i + 1) * 10_000),
+    );
+    const spool = await filled(room, pieces);
+    expect(readdirSync(dir)).toEqual([]);
+    expect(spool.size).toBe(content.length);
+    expect(spool.bytes).toBeNull();
+    expect(spool.fd).toBeGreaterThan(2);
+    expect(room.held).toBe(0);
+    const [a, b] = await Promise.all([text(spool), text(spool)]);
+    expect(a.equals(content) && b.equals(content)).toBe(true);
+    expect((await text(spool)).equals(content)).toBe(true);
+    spool.dispose();
+    await expect(text(spool)).rejects.toThrow(/disposed/);
+  });
+
+  test("a read under way when the spool is disposed of ends, the next fails", async () => {
+    const room = await made({ perMessage: 0 });
+    const spool = await filled(room, [Buffer.alloc(300_000, 7)]);
+    const reader = spool.open()[Symbol.asyncIterator]();
+    const first = reader.next();
+    spool.dispose();
+    expect((await first).value).toEqual(Buffer.alloc(128 * 1024, 7));
+    await expect(reader.next()).rejects.toThrow(/disposed/);
+  });
+
+  test("memory of all messages together is bounded", async () => {
+    const room = await made({ perMessage: 1000, inAll: 2500 });
+    const spools: Spool[] = [];
+    for (let i = 0; i < 4; i++) spools.push(await filled(room, [Buffer.alloc(1000)]));
+    expect(spools.map((spool) => spool.bytes !== null)).toEqual([true, true, false, false]);
+    expect(room.held).toBe(2000);
+    for (const spool of spools) spool.dispose();
+    expect(room.held).toBe(0);
+  });
+
+  test("tells the writer to wait, and holds little meanwhile", async () => {
+    const room = await made();
+    const writer = room.create();
+    let waits = 0;
+    let peak = 0;
+    for (let i = 0; i < 500; i++) {
+      const wait = writer.write(Buffer.alloc(65_536, i));
+      peak = Math.max(peak, room.held);
+      if (wait !== undefined) {
+        waits++;
+        await wait;
+      }
+    }
+    const spool = await writer.finish();
+    expect(spool.size).toBe(500 * 65_536);
+    expect(waits).toBeGreaterThan(50);
+    expect(peak).toBeLessThanOrEqual(768 * 1024);
+    const content = await text(spool);
+    for (let i = 0; i < 500; i++) expect(content[i * 65_536 + 1]).toBe(i & 255);
+    spool.dispose();
+  });
+
+  test("single octets cost no Buffer each", async () => {
+    const room = await made();
+    const spool = await filled(
+      room,
+      Array.from({ length: 20_000 }, (_, i) => Buffer.of(i & 255)),
+    );
+    expect(spool.bytes!.length).toBeLessThanOrEqual(2);
+    expect(
+      (await text(spool)).equals(Buffer.from(Array.from({ length: 20_000 }, (_, i) => i & 255))),
+    ).toBe(true);
+    spool.dispose();
+  });
+
+  test("what went in comes out, whatever the pieces", async () => {
+    const room = await made({ perMessage: 5000 });
+    const sizes = fc.array(
+      fc.oneof(fc.nat(20), fc.integer({ min: 900, max: 1100 }), fc.nat(20_000)),
+      { maxLength: 30 },
+    );
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.boolean(), async (lengths, waiting) => {
+        let next = 0;
+        const pieces = lengths.map((length) =>
+          Buffer.from(Array.from({ length }, () => next++ & 255)),
+        );
+        const writer = room.create();
+        for (const piece of pieces) {
+          const wait = writer.write(Buffer.from(piece));
+          if (waiting) await wait;
+        }
+        const spool = await writer.finish();
+        expect(spool.size).toBe(next);
+        expect((await text(spool)).equals(Buffer.concat(pieces))).toBe(true);
+        spool.dispose();
+        expect(room.held).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("an error of the disk reaches the writer, once and again, and discard frees", async () => {
+    const room = spoolRoom({ dir, perMessage: 10 });
+    const writer = room.create();
+    const wait = writer.write(Buffer.alloc(1_000_000));
+    await expect(wait).rejects.toThrow(/ENOENT/);
+    await expect(writer.write(Buffer.alloc(1))).rejects.toThrow(/ENOENT/);
+    await expect(writer.finish()).rejects.toThrow(/ENOENT/);
+    writer.discard();
+    expect(room.held).toBe(0);
+    expect(writer.write(Buffer.alloc(1))).toBeUndefined();
+  });
+
+  test("an error behind the writer's back is told at the end", async () => {
+    const room = spoolRoom({ dir, perMessage: 10 });
+    const writer = room.create();
+    expect(writer.write(Buffer.alloc(11))).toBeUndefined();
+    await expect(writer.finish()).rejects.toThrow(/ENOENT/);
+    writer.discard();
+    expect(room.held).toBe(0);
+  });
+
+  test("discard at any time frees memory and file", async () => {
+    const room = await made({ perMessage: 10 });
+    const writer = room.create();
+    const wait = writer.write(Buffer.alloc(1_000_000));
+    writer.discard();
+    writer.discard();
+    await wait;
+    expect(room.held).toBe(0);
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  test("sweep makes the directory private and removes our leftovers only", async () => {
+    mkdirSync(dir, { recursive: true });
+    chmodSync(dir, 0o755);
+    writeFileSync(join(dir, "123-0.spool"), "left");
+    writeFileSync(join(dir, "README"), "not ours");
+    expect(await spoolRoom({ dir }).sweep()).toBe(1);
+    expect(readdirSync(dir)).toEqual(["README"]);
+    expect(statSync(dir).mode & 0o777).toBe(0o700);
+  });
+
+  test("a leftover with our next name does not stop a message", async () => {
+    const room = await made({ perMessage: 0 });
+    writeFileSync(join(dir, `${process.pid}-0.spool`), "left");
+    const spool = await filled(room, [Buffer.from("x")]);
+    expect((await text(spool)).toString()).toBe("x");
+    expect(existsSync(join(dir, `${process.pid}-0.spool`))).toBe(true);
+    spool.dispose();
+  });
+});
