@@ -6,14 +6,14 @@ import { parseNextHop } from "./clients/next-hop.ts";
 import { smtpDestination, type SmtpDestination, type SmtpEvent } from "./clients/smtp.ts";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
-import { localDestination, type LocalDestination } from "./delivery/local.ts";
-import { aliasTables } from "./delivery/alias-source.ts";
+import { aliasTables, type AliasTables } from "./delivery/alias-source.ts";
 import { answer, type AnswerMeans } from "./engine/answer.ts";
 import { delivering } from "./engine/delivering.ts";
 import { editsFor, extended, keepCopy, type FilterFacts } from "./engine/filtering.ts";
 import type { Bench } from "./engine/judge.ts";
 import { record } from "./engine/record.ts";
 import { benchOf, isLocal, surroundings } from "./judging.ts";
+import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
 import { hostOf, portOf } from "./listen-address.ts";
 import type { Destination } from "./mail/destination.ts";
 import { networks } from "./mail/ip.ts";
@@ -41,6 +41,7 @@ export interface App {
 /** Starts all SMTP and LMTP listeners. Rejects when one cannot listen (see `skipped`). */
 export async function startApp(config: Config, source: RuleSource, log: Log, metrics: Metrics): Promise<App> {
   const rooms = new Rooms(config, source, log, metrics);
+  if (usesLocal(config)) await rooms.local.ready();
   const listeners: SmtpListener[] = [];
   const listening: string[] = [];
   const skipped: string[] = [];
@@ -83,7 +84,9 @@ class Rooms {
   private readonly log: Log;
   private readonly metrics: Metrics;
   private readonly store: Store;
-  private readonly local: LocalDestination;
+  readonly local: LocalDelivery;
+  private readonly domains: ReadonlySet<string>;
+  private tables: AliasTables;
   private readonly relays = new Map<string, SmtpDestination>();
   private readonly outgoing: Destination | null;
   private readonly spool: ReturnType<typeof spoolRoom>;
@@ -100,14 +103,16 @@ class Rooms {
     this.gate = gate(config.limits.in_flight);
     this.quarantine = quarantine({ directory: config.quarantine.dir, warn: (text) => log.error(text) });
     this.outgoing = config.outgoing.relay === null ? null : this.relay(config.outgoing.relay);
-    this.local = this.localDelivery(source);
+    this.tables = aliasTables(source);
+    this.domains = new Set(config.delivery.domains);
+    this.local = localDelivery(config, () => this.tables, this.outgoing, log);
     metrics.inFlight.set(0);
     metrics.spoolBytes.set(0);
   }
 
   use(source: RuleSource): void {
     this.bench = benchOf(source, this.config);
-    this.local.use(aliasTables(source));
+    this.tables = aliasTables(source);
   }
 
   async close(): Promise<void> {
@@ -119,7 +124,7 @@ class Rooms {
     const { limits, server } = this.config;
     const allowed = networks(entry.allow ?? ["127.0.0.0/8", "::1"]);
     const name = `${entry.protocol}:${entry.listen}`;
-    const destination = entry.role === "delivery" ? this.local : this.destination(entry.next_hop ?? this.config.next_hop.relay);
+    const destination = this.destination(entry);
     return smtpServer({
       ...SMTP_DEFAULTS,
       name,
@@ -148,7 +153,7 @@ class Rooms {
     const intake = { mode: entry.mode, origin: entry.origin, client: entry.client };
     const budget = entry.mode === "before-queue" ? this.config.limits.budget_before_queue : this.config.limits.budget_after_queue;
     const { metrics, gate: door } = this;
-    const asksLocal = destination === this.local;
+    const local = [this.local.filter, this.local.delivery].find((one) => one === destination);
     return {
       mail: async (transaction) => {
         const pass = door.tryEnter() ?? (await door.enter(Math.min(budget, 30_000)));
@@ -157,7 +162,7 @@ class Rooms {
         metrics.inFlight.inc();
         return ok("Ok", "2.1.0");
       },
-      rcpt: (_transaction, recipient) => (asksLocal ? this.local.rcpt(recipient) : ok("Ok", "2.1.5")),
+      rcpt: (transaction, recipient) => local?.rcpt(recipient, announcedSize(transaction)) ?? ok("Ok", "2.1.5"),
       message: async (transaction, spool, gone) => {
         metrics.spoolBytes.set(this.spool.held);
         return answer(transaction, spool, intake, gone, means);
@@ -174,7 +179,6 @@ class Rooms {
     const { config, metrics, log } = this;
     const around = surroundings(config);
     const local = isLocal(config);
-    const ourDomain = new Set(config.delivery.domains);
     return {
       around,
       bench: () => this.bench,
@@ -190,7 +194,7 @@ class Rooms {
       },
       reporting: {
         hostname: config.server.hostname,
-        routeTo: (address) => this.outgoing ?? (ourDomain.has(address.domain) ? this.local : null),
+        routeTo: (address) => this.outgoing ?? (this.domains.has(address.domain) ? this.local.delivery : null),
         dsnCutoff: 10,
       },
       recording: { log, metrics },
@@ -210,7 +214,7 @@ class Rooms {
       addressExtension: config.next_hop.address_extension,
       quarantine: this.quarantine,
     };
-    const ours = destination === this.local;
+    const ours = destination === this.local.filter;
     const common = this.commonMeans();
     return {
       ...common,
@@ -229,8 +233,10 @@ class Rooms {
     return delivering(this.commonMeans(), destination);
   }
 
-  private destination(relay: string): Destination {
-    return relay === "local" ? this.local : this.relay(relay);
+  private destination(entry: ListenerConfig): Destination {
+    if (entry.role === "delivery") return this.local.delivery;
+    const relay = entry.next_hop ?? this.config.next_hop.relay;
+    return relay === "local" ? this.local.filter : this.relay(relay);
   }
 
   /** One pool per next hop, however many listeners hand it mail. */
@@ -256,24 +262,17 @@ class Rooms {
       this.log.warn(`(${event.id}) next hop ${event.mta} gave no answer${after}: ${event.detail}`);
     }
   }
+}
 
-  private localDelivery(source: RuleSource): LocalDestination {
-    const { delivery, server } = this.config;
-    return localDestination({
-      hostname: server.hostname,
-      mailRoot: delivery.mail_root,
-      usersFile: delivery.users,
-      domains: delivery.domains,
-      tables: aliasTables(source),
-      unknown: delivery.unknown,
-      delimiters: delivery.recipient_delimiter,
-      createFolders: delivery.create_folders,
-      quota: delivery.quota,
-      outgoing: this.outgoing,
-      log: this.log,
-      onDelivery: (result) => this.metrics.deliveries.inc({ result }),
-    });
-  }
+/** Whether anything is delivered here: a filter that only relays may not even be able to see mail_root. */
+function usesLocal(config: Config): boolean {
+  return config.listener.some((l) => l.protocol !== "http" && (l.role === "delivery" || (l.next_hop ?? config.next_hop.relay) === "local"));
+}
+
+/** SIZE of the MAIL command, or 0. */
+function announcedSize({ senderParams }: Transaction): number {
+  const size = Number(/^SIZE=(\d{1,15})$/i.exec(senderParams.find((param) => /^size=/i.test(param)) ?? "")?.[1] ?? "0");
+  return Number.isSafeInteger(size) ? size : 0;
 }
 
 function offersDsn(destination: Destination): boolean {
