@@ -202,7 +202,7 @@ function noteNames(declared: readonly Parameterized[], note: Note): void {
       const extensions = new Set<string>();
       for (const reading of readings) {
         const shown = reading.includes("=?") ? decodeWords(reading) : reading;
-        const extension = /\.(\w{1,10})[.\s]*$/.exec(shown)?.[1];
+        const extension = /\.(\w{1,10})\W*$/.exec(shown)?.[1];
         if (extension !== undefined) extensions.add(extension.toLowerCase());
       }
       if (extensions.size > 1) {
