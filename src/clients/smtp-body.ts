@@ -37,9 +37,9 @@ export async function sendBody(
     const failed = await copySpool(connection, body, writer, stallMs);
     if (failed !== null) return failed;
   }
-  if (writer.size === body.size) return { last: writer.rest() };
-  connection.fail("spool", "the message changed its length");
-  return endOf(connection);
+  if (writer.size !== body.size) connection.fail("spool", "the message changed its length");
+  if (connection.fault === null) return { last: writer.rest() };
+  return connection.ended(STEP);
 }
 
 async function copySpool(
@@ -63,7 +63,7 @@ async function copySpool(
       if (isFailure(next)) return next;
       if ("error" in next) {
         connection.fail("spool", `cannot read the message: ${String(next.error)}`);
-        return endOf(connection);
+        return connection.ended(STEP);
       }
       if (next.done === true) return null;
       const failed = await writer.add(next.value);
@@ -118,7 +118,7 @@ class PieceWriter {
         this.#heldSize = 0;
         const failed = full ? await this.#connection.drained(STEP, this.#stallMs) : null;
         if (failed !== null && isFailure(failed)) return failed;
-        if (this.#connection.fault !== null) return endOf(this.#connection);
+        if (this.#connection.fault !== null) return this.#connection.ended(STEP);
       }
       this.#hold(piece);
     }
@@ -133,9 +133,4 @@ class PieceWriter {
     this.#previous = octets.length > 1 ? (octets[octets.length - 2] as number) : this.#last;
     this.#last = octets[octets.length - 1] as number;
   }
-}
-
-function endOf(connection: Connection): Failure {
-  const fault = connection.fault ?? { failed: "closed" as const, detail: "closed", reply: null };
-  return { ...fault, step: STEP };
 }

@@ -166,6 +166,12 @@ export class Connection {
     this.#resolve({ ...this.#fault, step: this.#step });
   }
 
+  /** The fault as the failure of a step; only once there is a fault. */
+  ended(step: Step): Failure {
+    assert(this.#fault !== null, "the connection has ended");
+    return { ...this.#fault, step };
+  }
+
   /** Says QUIT and closes; the server gets a second to do the same. */
   quit(): void {
     if (this.#fault !== null || this.#leaving) return;

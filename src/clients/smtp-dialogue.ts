@@ -26,8 +26,8 @@ export async function converse(line: Line, commands: Commands, ms: number): Prom
   const { pipelining } = line.offered;
   const all = (answer: PeerReply | Failure): Answers =>
     stopped(
+      connection,
       rcpts.map(() => answer),
-      answer,
     );
   if (pipelining) connection.send([...before, mail, ...rcpts, "DATA"]);
   const ask = (command: string, step: Step): ReturnType<Connection["read"]> => {
@@ -43,7 +43,7 @@ export async function converse(line: Line, commands: Commands, ms: number): Prom
     if (isFailure(answer) || connection.closing) return all(answer);
     if (command === "RSET" && !isPositive(answer)) {
       connection.fail("closed", "RSET refused");
-      return all(await connection.read("fwd-mail-from", ms));
+      return all(connection.ended("fwd-xforward"));
     }
   }
   connection.needsReset = false;
@@ -62,11 +62,11 @@ export async function converse(line: Line, commands: Commands, ms: number): Prom
       continue;
     }
     while (answers.length < rcpts.length) answers.push(refused ? sender : answer);
-    return stopped(answers, answer);
+    return stopped(connection, answers);
   }
   connection.needsReset = !refused;
   const accepted = answers.some(isPositive);
-  if (!accepted && !pipelining) return stopped(answers, null);
+  if (!accepted && !pipelining) return stopped(connection, answers);
   return dataAnswer(connection, answers, await ask("DATA", "fwd-data-cmd"), accepted && !refused);
 }
 
@@ -88,26 +88,21 @@ function dataAnswer(
     }
     // RFC 2920 3.1 wants a lone dot here; a server that lost count might deliver an empty message. Closing is safe.
     connection.fail("garbage", "354 without a recipient");
-    return stopped(answers, null);
+    return stopped(connection, answers);
   }
-  if (!isFailure(data) && data.code < 400)
+  let refusal = data;
+  if (!isFailure(data) && data.code < 400) {
+    // Taken for an answer, a 2xx here would read as if the message had been accepted.
     connection.fail("garbage", "DATA answered by neither 354 nor a refusal");
+    refusal = connection.ended("fwd-data-cmd");
+  }
   return stopped(
-    answers.map((answer) => (isPositive(answer) ? data : answer)),
-    data,
+    connection,
+    answers.map((answer) => (isPositive(answer) ? refusal : answer)),
   );
 }
 
-function stopped(
-  rcpts: readonly (PeerReply | Failure)[],
-  last: PeerReply | Failure | null,
-): Answers {
-  const stale =
-    last !== null &&
-    (isFailure(last) ? last.failed === "closed" || isLeaving(last.reply) : isLeaving(last));
-  return { rcpts, data: false, stale };
-}
-
-function isLeaving(reply: PeerReply | null): boolean {
-  return reply !== null && reply.code === 421;
+function stopped(connection: Connection, rcpts: Answers["rcpts"]): Answers {
+  const gone = connection.fault?.failed === "closed";
+  return { rcpts, data: false, stale: gone || connection.closing };
 }

@@ -13,7 +13,8 @@ const UNAVAILABLE = "[UNAVAILABLE]";
 export function isSendable(raw: string): boolean {
   if (/^[\x21-\x3b\x3d\x3f-\x7e\x80-\uffff]*$/.test(raw) && !raw.includes('"')) return true;
   if (/[\0-\x1f\x7f]/.test(raw)) return false;
-  const unquoted = raw.replace(/"(?:[^"\\]|\\.)*"/g, "");
+  // A quoted string is a whole word of the local part; elsewhere, who knows where a peer sees the address end.
+  const unquoted = raw.replace(/(^|[:.])"(?:[^"\\]|\\.)*"(?=[@.]|$)/g, "$1");
   return !/[ <>"]/.test(unquoted);
 }
 

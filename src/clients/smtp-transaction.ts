@@ -1,5 +1,6 @@
 // One message on one connection, as the two phases of a Destination: everything but the final dot, then the dot (or not).
 // The dialogue itself is in smtp-dialogue.ts, the octets in smtp-body.ts; called by smtp.ts.
+import assert from "node:assert/strict";
 import type { Copy, Prepared } from "../mail/destination.ts";
 import type { Recipient } from "../mail/message.ts";
 import { reject, type Reply } from "../mail/reply.ts";
@@ -73,6 +74,7 @@ export async function transact(
     if (rest !== null && !isFailure(rest)) return ready(line, outcomes, rest, request, terms);
     const final = rest === null ? outcomes : outcomes.map((one) => (isOpen(one) ? rest : one));
     const failure = final.find((one) => "failed" in one);
+    assert(!final.some(isOpen), "without a withheld dot nobody is accepted");
     if (failure !== undefined) terms.tell("failure", failure);
     return settled(
       final.map((one) => replyOf(one, copy, terms)),
@@ -111,7 +113,11 @@ function ready(
         terms.dataDoneMs,
       );
       finals.push(answer);
-      if (!isFailure(answer)) continue;
+      if (!isFailure(answer)) {
+        if (answer.code < 400 && !isPositive(answer))
+          connection.fail("garbage", "3xx after the dot");
+        continue;
+      }
       terms.tell(unsent === null ? "unknown" : "failure", answer);
       while (finals.length < expected) finals.push(answer);
     }

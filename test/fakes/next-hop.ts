@@ -47,6 +47,8 @@ export interface Received {
   body: Buffer;
   /** Octets as they came, stuffing included. */
   readonly raw: Buffer[];
+  /** 354 was said, and neither the dot nor the end of the connection has come. */
+  inData: boolean;
   /** The dot came. */
   complete: boolean;
   /** Every final reply was 2xx. */
@@ -65,7 +67,7 @@ export interface NextHopServer {
   /** Connections open now. */
   readonly open: number;
   /** The octets of each read, per connection: shows what came in one packet. */
-  readonly packets: readonly { readonly connection: number; readonly text: string }[];
+  readonly packets: { readonly connection: number; readonly text: string }[];
   /** Changes the script from now on. */
   script(change: Partial<NextHopOptions>): void;
   /** Resolves once the condition holds; it is looked at whenever something happens here. */
@@ -198,6 +200,7 @@ class Dialogue {
   #busy = false;
   #hung = false;
   #bodySize = 0;
+  #tail: Buffer = Buffer.alloc(0);
 
   constructor(state: State, socket: Socket) {
     this.#state = state;
@@ -207,6 +210,7 @@ class Dialogue {
     socket.on("error", () => undefined);
     socket.on("close", () => {
       state.sockets.delete(socket);
+      if (this.#current !== null) this.#current.inData = false;
       state.changed();
     });
     socket.on("data", (chunk: Buffer) => {
@@ -269,7 +273,9 @@ class Dialogue {
     } else if (verb === "DATA") {
       const standard = current.rcpts.length > 0 ? "354 Go on" : "554 5.5.1 No valid recipients";
       this.#inData = await this.#play("data", line, standard);
+      current.inData = this.#inData;
       this.#bodySize = 0;
+      this.#tail = Buffer.from("\r\n");
     } else {
       this.#send("502 5.5.2 Unknown command");
     }
@@ -277,24 +283,27 @@ class Dialogue {
 
   async #body(): Promise<boolean> {
     const current = this.#transaction();
-    // The dot may stand at the very start, or have been split over two reads: look at what was kept too.
-    const kept = Buffer.concat([...current.raw, this.#input]);
-    const whole = Buffer.concat([Buffer.from("\r\n"), kept]);
-    const from = Math.max(0, this.#bodySize - 4);
-    const end = whole.indexOf("\r\n.\r\n", from);
-    const limit = this.#state.options.stopReadingAfter;
+    const input = this.#input;
+    // The five octets that end it may be split over reads, and the first two of them may be DATA's own line end.
+    const window = Buffer.concat([this.#tail, input]);
+    const end = window.indexOf("\r\n.\r\n");
+    current.raw.push(input);
+    this.#bodySize += input.length;
     if (end === -1) {
-      current.raw.splice(0, Infinity, kept);
-      this.#bodySize = whole.length;
+      this.#tail = window.subarray(-4);
       this.#input = Buffer.alloc(0);
-      if (limit !== undefined && kept.length > limit) this.#socket.pause();
+      const limit = this.#state.options.stopReadingAfter;
+      if (limit !== undefined && this.#bodySize > limit) this.#socket.pause();
       return false;
     }
-    const text = whole.subarray(2, Math.max(2, end + 2));
+    this.#input = window.subarray(end + 5);
+    const size = Math.max(0, this.#bodySize - (window.length - (end + 2)));
+    const text = Buffer.concat(current.raw).subarray(0, size);
     current.raw.splice(0, Infinity, text);
     current.body = unstuff(text);
+    current.inData = false;
     current.complete = true;
-    this.#input = whole.subarray(end + 5);
+    this.#state.changed();
     this.#inData = false;
     this.#current = null;
     const asked = this.#state.options.protocol === "lmtp" ? current.rcpts : [""];
@@ -317,6 +326,7 @@ class Dialogue {
       rcpts: [],
       body: Buffer.alloc(0),
       raw: [],
+      inData: false,
       complete: false,
       accepted: false,
     };
