@@ -31,7 +31,10 @@ export interface Dovecot extends Peer {
   /** Folder paths, "/" between the levels. */
   folders(user: string, password: string): Promise<readonly string[]>;
   /** Used and limit of the STORAGE quota in octets; null when there is none. */
-  quota(user: string, password: string): Promise<{ readonly used: number; readonly limit: number } | null>;
+  quota(
+    user: string,
+    password: string,
+  ): Promise<{ readonly used: number; readonly limit: number } | null>;
 }
 
 function base(dir: string, imap: number, sasl: number): string {
@@ -71,17 +74,32 @@ export async function dovecot(options: DovecotOptions): Promise<Dovecot> {
   const own = await deployed("dovecot/postern.conf", { "/etc/postern/users": options.users });
   await mkdir(join(dir, "run"), { recursive: true, mode: 0o755 });
   await writeFile(config, base(dir, imapPort, saslPort) + own);
-  const daemon = spawn("/usr/sbin/dovecot", ["-F", "-c", config], { detached: true, stdio: "ignore" });
+  const daemon = spawn("/usr/sbin/dovecot", ["-F", "-c", config], {
+    detached: true,
+    stdio: "ignore",
+  });
   const log = () => textOf(join(dir, "dovecot.log"));
   await until("Dovecot's port", async () => {
     if (daemon.exitCode !== null) {
-      throw new Error(`dovecot ended: ${(await run("doveconf", ["-n", "-c", config])).stderr}${await log()}`);
+      throw new Error(
+        `dovecot ended: ${(await run("doveconf", ["-n", "-c", config])).stderr}${await log()}`,
+      );
     }
     return greets(imapPort);
   });
-  const session = async <T>(user: string, password: string, work: (client: ImapFlow) => Promise<T>): Promise<T> => {
+  const session = async <T>(
+    user: string,
+    password: string,
+    work: (client: ImapFlow) => Promise<T>,
+  ): Promise<T> => {
     const auth = { user, pass: password };
-    const client = new ImapFlow({ host: "127.0.0.1", port: imapPort, secure: false, auth, logger: false });
+    const client = new ImapFlow({
+      host: "127.0.0.1",
+      port: imapPort,
+      secure: false,
+      auth,
+      logger: false,
+    });
     await client.connect();
     try {
       const result = await work(client);
@@ -95,7 +113,8 @@ export async function dovecot(options: DovecotOptions): Promise<Dovecot> {
     imapPort,
     saslPort,
     log,
-    read: (user, password, folder = "INBOX") => session(user, password, (client) => messagesOf(client, folder)),
+    read: (user, password, folder = "INBOX") =>
+      session(user, password, (client) => messagesOf(client, folder)),
     folders: (user, password) =>
       session(user, password, async (client) => (await client.list()).map((folder) => folder.path)),
     quota: (user, password) =>
@@ -106,7 +125,10 @@ export async function dovecot(options: DovecotOptions): Promise<Dovecot> {
       }),
     async stop() {
       await run("doveadm", ["-c", config, "stop"]);
-      await until("the end of Dovecot", () => daemon.exitCode !== null || daemon.signalCode !== null);
+      await until(
+        "the end of Dovecot",
+        () => daemon.exitCode !== null || daemon.signalCode !== null,
+      );
     },
   };
 }

@@ -6,6 +6,8 @@ export interface Injection {
   readonly port?: number;
   /** Unix socket instead of a port. */
   readonly path?: string;
+  /** A loopback address to connect from: how a test pretends another client to an MTA without XCLIENT. */
+  readonly localAddress?: string;
   readonly from: string;
   readonly to: readonly string[];
   readonly data: Buffer;
@@ -98,11 +100,12 @@ function open(message: Injection): Promise<Wire> {
   const timeoutMs = message.timeoutMs ?? 60_000;
   const socket =
     message.path === undefined
-      ? connect({ host: "127.0.0.1", port: message.port ?? 25 })
+      ? connect({ host: "127.0.0.1", port: message.port ?? 25, localAddress: message.localAddress })
       : connect({ path: message.path });
   let text = "";
   let failure: Error | null = null;
   let wake: () => void = () => undefined;
+  socket.setNoDelay(true);
   socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no reply within ${timeoutMs} ms`)));
   socket.on("data", (piece: Buffer) => {
     text += piece.toString("latin1");

@@ -27,7 +27,8 @@ export function have(...names: readonly PeerName[]): boolean {
 
 function isHere(name: PeerName): boolean {
   if (name === "root") return process.getuid?.() === 0;
-  if (name === "mail-dkim") return spawnSync("perl", ["-MMail::DKIM::Signer", "-e", "1"]).status === 0;
+  if (name === "mail-dkim")
+    return spawnSync("perl", ["-MMail::DKIM::Signer", "-e", "1"]).status === 0;
   try {
     accessSync(PROGRAMS[name], constants.X_OK);
     return true;

@@ -47,7 +47,8 @@ export async function postern(options: PosternOptions): Promise<Postern> {
   await mkdir(join(dir, "state"), { recursive: true });
   await cp(join(ROOT, "rules"), rulesDir, { recursive: true });
   await mkdir(join(rulesDir, "local.d"), { recursive: true });
-  for (const [name, text] of Object.entries(options.rules ?? {})) await writeFile(join(rulesDir, "local.d", name), text);
+  for (const [name, text] of Object.entries(options.rules ?? {}))
+    await writeFile(join(rulesDir, "local.d", name), text);
   await writeFile(configFile, toml);
   const listeners = [...toml.matchAll(/^listen = "([^"]+)"/gm)].map((match) => match[1] ?? "");
   let child: ChildProcess | null = null;
@@ -55,12 +56,18 @@ export async function postern(options: PosternOptions): Promise<Postern> {
 
   const start = async () => {
     const args = [join(ROOT, "src/main.ts"), "serve", "--config", configFile];
-    const started = spawn(process.execPath, args, { detached: true, stdio: ["ignore", "pipe", "pipe"], ...options.identity });
+    const started = spawn(process.execPath, args, {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      ...options.identity,
+    });
     child = started;
-    for (const stream of [started.stdout, started.stderr]) stream.on("data", (piece: Buffer) => (log += piece.toString()));
+    for (const stream of [started.stdout, started.stderr])
+      stream.on("data", (piece: Buffer) => (log += piece.toString()));
     for (const listener of listeners) {
       await until(`postern on ${listener}`, () => {
-        if (hasEnded(started)) throw new Error(`postern ended (${started.exitCode ?? started.signalCode}):\n${log}`);
+        if (hasEnded(started))
+          throw new Error(`postern ended (${started.exitCode ?? started.signalCode}):\n${log}`);
         return accepts(listener);
       });
     }
@@ -78,7 +85,8 @@ export async function postern(options: PosternOptions): Promise<Postern> {
     });
   };
   const running = () => {
-    if (child?.pid === undefined || hasEnded(child)) throw new Error(`postern is not running:\n${log}`);
+    if (child?.pid === undefined || hasEnded(child))
+      throw new Error(`postern is not running:\n${log}`);
     return child.pid;
   };
   const peer: Postern = {
@@ -90,7 +98,8 @@ export async function postern(options: PosternOptions): Promise<Postern> {
     signal: (signal, all) => void signalGroup(running(), signal, all !== undefined),
     crash: () => end("SIGKILL", 5000),
     start,
-    command: (...args) => run(process.execPath, [join(ROOT, "src/main.ts"), ...args, "--config", configFile]),
+    command: (...args) =>
+      run(process.execPath, [join(ROOT, "src/main.ts"), ...args, "--config", configFile]),
     stop: () => end("SIGTERM", 10_000),
   };
   await start().catch(async (error: unknown) => {
@@ -100,9 +109,14 @@ export async function postern(options: PosternOptions): Promise<Postern> {
   return peer;
 }
 
-async function configuration(options: PosternOptions, dir: string, rulesDir: string): Promise<string> {
+async function configuration(
+  options: PosternOptions,
+  dir: string,
+  rulesDir: string,
+): Promise<string> {
   const own = { "/var/lib/postern": join(dir, "state"), "/etc/postern/rules": rulesDir };
-  const text = options.file === null ? "" : await deployed(options.file, { ...own, ...options.replace });
+  const text =
+    options.file === null ? "" : await deployed(options.file, { ...own, ...options.replace });
   return `${text}\n${options.more ?? ""}`;
 }
 
@@ -146,7 +160,8 @@ export function filterPlaces(places: {
     "127.0.0.1:10025": `127.0.0.1:${places.backPort}`,
     "127.0.0.1:10090": `127.0.0.1:${places.httpPort}`,
   };
-  if (places.outboundPort !== undefined) replace["127.0.0.1:10026"] = `127.0.0.1:${places.outboundPort}`;
+  if (places.outboundPort !== undefined)
+    replace["127.0.0.1:10026"] = `127.0.0.1:${places.outboundPort}`;
   if (places.socket !== undefined && places.deployedSocket !== undefined) {
     replace[`${places.deployedSocket}/filter.sock`] = places.socket;
     replace[places.deployedSocket] = dirname(places.socket);

@@ -35,8 +35,9 @@ export interface Sink extends Peer {
 export async function sink(where: number | string = 0, answers: SinkAnswers = {}): Promise<Sink> {
   const caught: Caught[] = [];
   const sockets = new Set<Socket>();
-  const server: Server = createServer((socket) => {
+  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
+    socket.setNoDelay(true);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
     converse(socket, answers, (message) => caught.push(message));
@@ -157,7 +158,11 @@ function converse(socket: Socket, answers: SinkAnswers, keep: (message: Caught) 
     let buffer = Buffer.concat(waiting.splice(0));
     for (;;) {
       const end = mode === "data" ? endOfData(buffer) : buffer.indexOf("\r\n");
-      if (end === -1) break;
+      if (end === -1) {
+        if (waiting.length === 0) break;
+        buffer = Buffer.concat([buffer, ...waiting.splice(0)]); // came while an answer was awaited
+        continue;
+      }
       if (mode === "data") {
         await finish(unstuffed(buffer.subarray(0, end)));
         buffer = buffer.subarray(end + 3);
@@ -175,7 +180,14 @@ function converse(socket: Socket, answers: SinkAnswers, keep: (message: Caught) 
     // Joining at every piece would cost the square of a large message: in DATA only the end is looked at.
     if (working || (mode === "data" && !endsData(waiting))) return;
     working = true;
-    void work().finally(() => (working = false));
+    void work().finally(() => {
+      working = false;
+      if (socket.readableEnded) socket.end();
+    });
+  });
+  // QUIRK: Exim sends dot, QUIT and FIN together and then waits for the reply: a closed half is no closed connection.
+  socket.on("end", () => {
+    if (!working) socket.end();
   });
   say("220 sink ESMTP");
 }

@@ -3,5 +3,13 @@ import { run, type Ran } from "./lab.ts";
 
 /** Runs swaks against 127.0.0.1:`port`; the code is swaks' own (0: the message was accepted). */
 export function swaks(port: number, ...args: readonly string[]): Promise<Ran> {
-  return run("swaks", ["--server", "127.0.0.1", "--port", String(port), "--helo", "client.example.org", ...args]);
+  return run("swaks", [
+    "--server",
+    "127.0.0.1",
+    "--port",
+    String(port),
+    "--helo",
+    "client.example.org",
+    ...args,
+  ]);
 }
