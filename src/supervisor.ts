@@ -15,6 +15,7 @@ import { groupId } from "./sys/group.ts";
 import type { Log } from "./sys/log.ts";
 import { metrics, watchEventLoop, type Metrics } from "./sys/metrics.ts";
 import { instanceLock } from "./state/lock.ts";
+import { prepareStore } from "./state/sqlite.ts";
 
 export interface Supervisor {
   /** Finishes what is in flight; resolves when all workers are gone. */
@@ -32,6 +33,7 @@ export async function supervise(config: Config, log: Log): Promise<Supervisor> {
   if (lock === null) {
     throw new Error(`another postern runs on ${config.server.state_dir} (its lock is held): stop it first, or give this one its own [server] state_dir`);
   }
+  prepareStore(join(config.server.state_dir, "state.db"));
   const own = metrics(watchEventLoop());
   const rules = await liveRules(config, log, own);
   removeStaleSockets(config);

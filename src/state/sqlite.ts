@@ -4,10 +4,11 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { REMEMBER_MS, type HandedOn } from "./handed-on.ts";
 
+/** Milliseconds that one connection waits for another one's write. */
+const BUSY_MS = 5000;
+const SETTINGS = "PRAGMA synchronous = FULL";
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
-  PRAGMA busy_timeout = 5000;
   CREATE TABLE IF NOT EXISTS handed_on (key TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS handed_on_until ON handed_on (until);
 `;
@@ -17,10 +18,20 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Opens (and creates) the store. Throws when the file cannot be opened or is no database. */
+/**
+ * Makes the file and its tables. Done once, by the supervisor, before there are workers: two processes that switch to WAL
+ * at the same time lock each other out. Throws when the file cannot be opened or is no database.
+ */
+export function prepareStore(file: string): void {
+  const db = new DatabaseSync(file, { timeout: BUSY_MS });
+  db.exec(SCHEMA);
+  db.close();
+}
+
+/** Opens a prepared store. Throws when the file cannot be opened or is no database. */
 export function sqliteStore(file: string): Store {
-  const reader = new DatabaseSync(file);
-  reader.exec(SCHEMA);
+  const reader = new DatabaseSync(file, { timeout: BUSY_MS });
+  reader.exec(SETTINGS);
   const writer = writerThread(file);
   return {
     handedOn: handedOn(reader, writer),
@@ -67,8 +78,8 @@ interface Writer {
 const WRITER = `
   const { parentPort, workerData } = require("node:worker_threads");
   const { DatabaseSync } = require("node:sqlite");
-  const db = new DatabaseSync(workerData.file);
-  db.exec(workerData.schema);
+  const db = new DatabaseSync(workerData.file, { timeout: workerData.timeout });
+  db.exec(workerData.settings);
   const put = db.prepare("INSERT OR REPLACE INTO handed_on (key, until) VALUES (?, ?)");
   const expire = db.prepare("DELETE FROM handed_on WHERE key IN (SELECT key FROM handed_on WHERE until < ? LIMIT 1000)");
   parentPort.on("message", ({ id, keys, now, until }) => {
@@ -91,7 +102,7 @@ function writerThread(file: string): Writer {
   let thread: Worker | null = null;
   let next = 0;
   const start = (): Worker => {
-    const worker = new Worker(WRITER, { eval: true, workerData: { file, schema: SCHEMA } });
+    const worker = new Worker(WRITER, { eval: true, workerData: { file, settings: SETTINGS, timeout: BUSY_MS } });
     worker.unref();
     worker.on("message", ({ id, error }: { id: number; error: string | null }) => {
       const waiter = waiting.get(id);

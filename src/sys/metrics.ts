@@ -58,7 +58,7 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
     quarantineBytes: gauge("quarantine_bytes", "Octets of the quarantine", "max"),
     dsn: counter("dsn_total", "Non-delivery reports of our own (sent, suppressed, failed)", ["result"]),
     handedOn: counter("handed_on_skips_total", "Recipients skipped at a retry because they already have the message"),
-    rulesLoad: gauge("rules_load_success", "1 while the running rules are those on disk, 0 while the last good ones are kept", "min"),
+    rulesLoad: gauge("rules_load_success", "1 while the running rules are those on disk, 0 while the last good ones are kept", "max"),
     rulesReloads: counter("rules_reloads_total", "Loads of the rule files", ["result"]),
     spoolBytes: gauge("spool_bytes", "Octets of messages held in memory"),
     eventLoopDelay: delayGauge(registry, eventLoop),
