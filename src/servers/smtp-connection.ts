@@ -35,6 +35,9 @@ const LEAVING = new Set([
   "EHOSTUNREACH",
   "ENETUNREACH",
 ]);
+/** Octets of one over-long command that are read in the hope of its end. */
+const MAX_SKIPPED = 1024 * 1024;
+const ENDLESS = tempfail(421, "4.7.0", "Command line without end");
 const TIMEOUT = tempfail(421, "4.4.2", "Timeout, closing connection");
 const BROKEN = tempfail(421, "4.3.0", "Internal error, try again later");
 
@@ -46,8 +49,8 @@ export class Connection extends SMTPConnection {
   #due = "";
   /** The start of a command whose line end has not come. */
   #partial: Buffer | null = null;
-  /** The rest of an over-long command is being thrown away. */
-  #skipping = false;
+  /** Octets thrown away of an over-long command that was refused; null while there is none. */
+  #skipped: number | null = null;
   /** Octets are being worked on. */
   #running = false;
   /** The client waits for us, not we for it. */
@@ -148,8 +151,11 @@ export class Connection extends SMTPConnection {
         this.#keep(input.subarray(at));
         break;
       }
-      const answer = this.#skipping ? this.#skipped() : this.#command(input, at, end);
-      if (answer instanceof Promise) await this.#wait(answer);
+      if (this.#skipped === null) {
+        const answer = this.#command(input, at, end);
+        if (answer instanceof Promise) await this.#wait(answer);
+      }
+      this.#skipped = null;
       at = end + 1;
       if (++commands % COMMANDS_A_TURN === 0) await nextTurn();
     }
@@ -162,9 +168,9 @@ export class Connection extends SMTPConnection {
     const rest = at === 0 ? input : input.subarray(at);
     const taken = this.#session.receive(rest);
     const end = typeof taken === "number" ? taken : await this.#wait(taken);
-    if (end < 0) return input.length;
+    // Nobody reads a reply any more: the client keeps the message.
+    if (end < 0 || this.#over) return input.length;
     this.#gone = new AbortController();
-    if (this._closed) this.#gone.abort();
     await this.#wait(this.#session.judge(this.#gone.signal));
     this.#gone = null;
     return at + end;
@@ -180,18 +186,15 @@ export class Connection extends SMTPConnection {
     return this.#session.command(line.toString("utf8"));
   }
 
+  /** Keeps the start of a command. One that is over-long already is refused now, once, and thrown away. */
   #keep(rest: Buffer): void {
-    if (this.#skipping) return this.#session.refuse("too-long", "");
-    if (rest.length <= this.#home.options.maxCommandBytes) {
+    if (this.#skipped === null && rest.length <= this.#home.options.maxCommandBytes) {
       this.#partial = Buffer.from(rest);
       return;
     }
-    this.#skipping = true;
-    this.#session.refuse("too-long", "");
-  }
-
-  #skipped(): void {
-    this.#skipping = false;
+    if (this.#skipped === null) this.#session.refuse("too-long", "");
+    this.#skipped = (this.#skipped ?? 0) + rest.length;
+    if (this.#skipped > MAX_SKIPPED) this.#quit(ENDLESS);
   }
 
   /** Waits for our own work; what the client may already read goes out meanwhile. */

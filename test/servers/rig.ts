@@ -31,8 +31,8 @@ export interface Rig {
   readonly begun: string[];
   readonly errors: unknown[];
   readonly where: { port: number; host: string } | { path: string };
-  talk(): Promise<Talker>;
-  close(): Promise<void>;
+  readonly talk: () => Promise<Talker>;
+  readonly close: () => Promise<void>;
 }
 
 export async function rig(

@@ -484,6 +484,23 @@ describe("when things go wrong", () => {
     talker.end();
   });
 
+  test("an over-long command is refused once, however it comes; one without end is cut off", async () => {
+    const { talk } = await start();
+    const talker = await talk();
+    await talker.reply();
+    for (let i = 0; i < 50; i++) {
+      talker.send("x".repeat(10_000));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    talker.send("\r\nNOOP\r\n");
+    expect(await talker.line()).toBe("500 5.5.2 Command line too long");
+    expect(await talker.line()).toBe("250 2.0.0 OK");
+    talker.send("x".repeat(1_200_000));
+    expect(await talker.line()).toBe("500 5.5.2 Command line too long");
+    expect(await talker.line()).toMatch(/^421 4\.7\.0 /);
+    expect(await talker.line()).toBeNull();
+  });
+
   test("every border between two writes is as good as another", async () => {
     const made = await start();
     const dialogue =
