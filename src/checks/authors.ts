@@ -17,14 +17,14 @@ export function authorsOf(header: Header): readonly Address[] {
     if (++fields > MAX_FIELDS) break;
     for (const text of addressTexts(field.value.slice(0, MAX_CHARS))) {
       if (found.length >= MAX_ADDRESSES) return found;
-      const address = parseAddress(text.replace(/\s+/g, ""));
+      const address = parseAddress(text);
       if (address !== null && address.domain !== "") found.push(address);
     }
   }
   return found;
 }
 
-/** What stands in angle brackets, or else between commas; comments are dropped, quotes kept. */
+/** What stands in angle brackets, or else between commas; comments and blanks are dropped, quotes kept. */
 function addressTexts(value: string): readonly string[] {
   const found: string[] = [];
   let bare = "";
@@ -37,6 +37,7 @@ function addressTexts(value: string): readonly string[] {
   };
   for (let at = 0; at < value.length; at++) {
     const c = value[at] ?? "";
+    if (c === " " || c === "\t" || c === "\r" || c === "\n") continue;
     if (c === '"') {
       const end = closingQuote(value, at);
       const quoted = value.slice(at, end + 1);

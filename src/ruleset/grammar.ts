@@ -123,7 +123,7 @@ function readArguments(verb: string, spec: VerbSpec, tokens: readonly Token[]): 
     } else if (
       token.kind === "word" &&
       (token.text === "if" || token.text === "skip") &&
-      words.length > 0
+      words.length >= spec.words[0]
     ) {
       const read = readList(tokens, i + 1);
       if (read.names.length === 0) return `nothing follows "${token.text}"`;

@@ -1,4 +1,4 @@
-// "Did you mean": the nearest known word by edit distance (Levenshtein). Used for every message about a rule file.
+// "Did you mean": the nearest known word by edit distance. Used for every message about a rule file.
 
 /** The known word nearest to `word`, at most two edits and less than half of it away; null when none is. */
 export function nearest(word: string, known: Iterable<string>): string | null {
@@ -25,14 +25,20 @@ export function hint(word: string, known: readonly string[]): string {
   return `; possible here: ${known.slice(0, 12).join(", ")}${known.length > 12 ? ", …" : ""}`;
 }
 
+/** Insertions, deletions, changes and swaps of neighbours. */
 function editDistance(a: string, b: string): number {
+  let earlier: number[] = [];
   let before = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
     for (let j = 1; j <= b.length; j++) {
       const change = (before[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(change, (before[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+      let least = Math.min(change, (before[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        least = Math.min(least, (earlier[j - 2] ?? 0) + 1);
+      row.push(least);
     }
+    earlier = before;
     before = row;
   }
   return before[b.length] ?? 0;
