@@ -114,6 +114,14 @@ describe.skipIf(!logwatchInstalled)("logwatch", () => {
     expect(report.text).not.toMatch(/^ +\d+ +192\.0\.2\.(?:66|77)/m);
   });
 
+  test("counts a release", async () => {
+    const line =
+      "(rel-vihf9CcCEk-b) Quarantined message release (spam): vihf9CcCEk-b <a@b> -> <c@d>,<e@f>";
+    const report = await logwatch([line]);
+    expect(report.unmatched).toEqual([]);
+    expect(report.totals.get("Released from quarantine")).toBe(1);
+  });
+
   test("says so when a line is not ours", async () => {
     const report = await logwatch(["(1-1) Passed NONSENSE {Relayed}, <a> -> <b>, 1 ms"]);
     expect(report.unmatched).toHaveLength(1);
