@@ -58,7 +58,7 @@ export async function sharesOf(
   recipients: readonly Recipient[],
   deadline: AbortSignal,
 ): Promise<readonly Share[]> {
-  const form = await storedForm(copy.body);
+  const form = await storedForm(copy.body, deadline);
   const routes = await options.routes();
   const plan: Plan = { options, copy, form, deadline, files: new Map(), remotes: new Map() };
   const shares: Share[] = [];

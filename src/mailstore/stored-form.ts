@@ -26,17 +26,20 @@ const MAX_MARKS = 1000;
 const CR = 13;
 const LF = 10;
 
-/** Reads the header (all of the body when it is in memory). Rejects only when the spool cannot be read. */
-export async function storedForm(body: Body): Promise<StoredForm> {
+/**
+ * Reads the header (all of the body when it is in memory). Rejects, as reading does later, when the spool cannot be read or
+ * holds less than it should, and with the signal's reason.
+ */
+export async function storedForm(body: Body, signal: AbortSignal): Promise<StoredForm> {
   const { bytes } = body;
   if (bytes !== null) {
     const { data, lines } = newlines().convert(bytes);
     const { pieces, ...facts } = withoutReturnPath(data, lines);
     return { pieces, ...facts, open: () => emitted(pieces) };
   }
-  for await (const first of headFirst(body)) {
+  for await (const first of headFirst(body, signal)) {
     const facts = withoutReturnPath(first.data, first.lines);
-    return { ...facts, pieces: null, open: () => streamed(body) };
+    return { ...facts, pieces: null, open: () => streamed(body, signal) };
   }
   return { ...withoutReturnPath(Buffer.alloc(0), 0), open: () => emitted([]) };
 }
@@ -45,9 +48,9 @@ async function* emitted(pieces: readonly Piece[]): AsyncGenerator<Piece> {
   yield* pieces;
 }
 
-async function* streamed(body: Body): AsyncGenerator<Piece> {
+async function* streamed(body: Body, signal: AbortSignal): AsyncGenerator<Piece> {
   let first = true;
-  for await (const piece of headFirst(body)) {
+  for await (const piece of headFirst(body, signal)) {
     if (first) yield* withoutReturnPath(piece.data, piece.lines).pieces;
     else yield piece;
     first = false;
@@ -55,10 +58,10 @@ async function* streamed(body: Body): AsyncGenerator<Piece> {
 }
 
 /** The converted body; the first piece holds the whole header, or MAX_HEADER octets of it. */
-async function* headFirst(body: Body): AsyncGenerator<Piece> {
+async function* headFirst(body: Body, signal: AbortSignal): AsyncGenerator<Piece> {
   const { convert } = newlines();
   let head: Piece | null = { data: Buffer.alloc(0), lines: 0 };
-  for await (const chunk of body.open()) {
+  for await (const chunk of spooled(body, signal)) {
     const piece = convert([chunk]);
     if (head === null) {
       yield piece;
@@ -75,6 +78,29 @@ async function* headFirst(body: Body): AsyncGenerator<Piece> {
     }
   }
   if (head !== null && head.data.length > 0) yield head;
+}
+
+/** The octets of the body, all of them or an exception; a read that hangs ends with the signal. */
+async function* spooled(body: Body, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason as Error);
+  // Nobody may be waiting when it happens.
+  aborted.catch(() => undefined);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    const chunks = body.open()[Symbol.asyncIterator]();
+    let left = body.size;
+    for (;;) {
+      const next = await Promise.race([chunks.next(), aborted]);
+      if (next.done === true) break;
+      left -= next.value.length;
+      yield next.value;
+    }
+    if (left !== 0) throw new Error(`the spool holds ${body.size - left} octets of ${body.size}`);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }
 
 /** CRLF → LF over pieces of any size; a CR at the end of one waits for the next (and at the very end means nothing). */
