@@ -86,7 +86,10 @@ class Finder implements UuFinder {
       if (!final && BEGIN.subarray(0, head.length).equals(head)) return ~at;
     }
     const found = bytes.indexOf(LINE_BEGIN, at);
-    if (found >= 0) return found + 1;
+    if (found >= 0) {
+      this.#midLine = false;
+      return found + 1;
+    }
     const lf = bytes.lastIndexOf(LF);
     const line = lf < at ? at : lf + 1;
     const tail = bytes.subarray(line);
