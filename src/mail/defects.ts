@@ -26,6 +26,9 @@ export const DEFECTS = {
   "mbox-line": fault("The header starts with a From line of the mbox format."),
   "not-a-field": fault("A line of the header is neither a field nor a continuation."),
   "white-line-in-header": fault("A line of the header holds only white space."),
+  "mime-field-in-garbage": ambiguous(
+    "A line that is no field starts like a MIME field; some readers take it for one.",
+  ),
   "mime-field-after-garbage": ambiguous(
     "A MIME field follows a line at which some readers end the header.",
   ),

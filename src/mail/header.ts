@@ -154,7 +154,9 @@ function noteGarbage(line: string, first: boolean, seen: Seen): void {
     note(seen.kinds, "mbox-line", "");
     return;
   }
-  note(seen.kinds, "not-a-field", line.trim());
+  // "Content-Type" with its colon on the next line, or indented: no field, yet some readers take it for one.
+  const mime = MIME_FIELD.test(line.trimStart());
+  note(seen.kinds, mime ? "mime-field-in-garbage" : "not-a-field", line.trim());
   seen.garbage = true;
 }
 

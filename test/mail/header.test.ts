@@ -73,6 +73,8 @@ describe("parseHeader", () => {
     ["A: b\n \nContent-Type: text/html\n\n", ["white-line-in-header", "mime-field-after-garbage"]],
     [" A: b\n\n", ["not-a-field"]],
     [": b\n\n", ["not-a-field"]],
+    [" Content-Type: text/html\n\n", ["mime-field-in-garbage"]],
+    ["A: b\nContent-Type\n : text/html\n\n", ["mime-field-in-garbage"]],
     ["A : b\n\n", ["space-before-colon"]],
     ["Content-Type : b\n\n", ["space-before-colon-mime"]],
     ["A: b\0\n\n", ["nul-in-header"]],
