@@ -111,13 +111,13 @@ async function list({ flags, words, io, deps }: Told): Promise<number> {
   }
   const since = flags.since === undefined ? undefined : sinceOf(flags.since, deps.now());
   if (since === null) return usage(io, `--since wants a number and s, m, h, d or w: "2d"`);
-  const entries: QuarantineEntry[] = [];
+  const rows: { readonly time: string; readonly text: string }[] = [];
   for await (const entry of deps.quarantine.list({ category, recipient, since })) {
     if (flags.json === true) await io.out(`${JSON.stringify(entry)}\n`);
-    else entries.push(entry);
+    else rows.push({ time: entry.lastTime, text: row(entry) });
   }
-  entries.sort((a, b) => (a.lastTime < b.lastTime ? -1 : 1));
-  for (const entry of entries) await io.out(`${row(entry)}\n`);
+  rows.sort((a, b) => (a.time < b.time ? -1 : 1));
+  for (const { text } of rows) await io.out(`${text}\n`);
   return 0;
 }
 

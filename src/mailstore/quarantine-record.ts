@@ -77,14 +77,12 @@ export function entryOf(
     messageId: cut(input.messageId),
     subject: cut(input.subject),
     client: input.client,
-    findings: input.findings
-      .slice(0, MAX_FINDINGS)
-      .map((f) => ({ ...f, detail: cut(f.detail) ?? "" })),
+    findings: bounded(input.findings),
     released: [],
   };
 }
 
-/** The record after the same message came again: counted, with the verdicts of today. */
+/** The record after the same message came again: counted, with the verdicts and findings of today. */
 export function again(earlier: QuarantineEntry, input: QuarantineInput): QuarantineEntry {
   const today = new Map(input.recipients.map((r) => [r.address, r]));
   const known = earlier.recipients.filter(({ address }) => !today.has(address));
@@ -93,6 +91,7 @@ export function again(earlier: QuarantineEntry, input: QuarantineInput): Quarant
     lastTime: input.receivedAt.toISOString(),
     attempts: earlier.attempts + 1,
     recipients: [...known, ...today.values()].slice(0, MAX_RECIPIENTS),
+    findings: bounded(input.findings),
   };
 }
 
@@ -120,6 +119,10 @@ export function passes(entry: QuarantineEntry, filter: Filter): boolean {
   if (recipient === undefined) return true;
   const wanted = recipient.toLowerCase();
   return entry.recipients.some(({ address }) => address.toLowerCase() === wanted);
+}
+
+function bounded(findings: readonly Finding[]): readonly Finding[] {
+  return findings.slice(0, MAX_FINDINGS).map((f) => ({ ...f, detail: cut(f.detail) ?? "" }));
 }
 
 function addresses(recipients: readonly KeptRecipient[]): string {
