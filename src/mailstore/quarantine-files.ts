@@ -155,7 +155,11 @@ export interface Hashes {
 }
 
 /** SHA-256 of a message and of its body, read once, in pieces that do not hold up the event loop. */
-export async function hashesOf(body: Body, headerSize: number): Promise<Hashes> {
+export async function hashesOf(
+  body: Body,
+  headerSize: number,
+  deadline: AbortSignal,
+): Promise<Hashes> {
   const whole = createHash("sha256");
   const content = createHash("sha256");
   let at = 0;
@@ -170,6 +174,7 @@ export async function hashesOf(body: Body, headerSize: number): Promise<Hashes> 
       if (pause < WHOLE) continue;
       pause = 0;
       await new Promise((resolve) => setImmediate(resolve));
+      deadline.throwIfAborted();
     }
   }
   return { whole: whole.digest("hex"), content: content.digest("hex") };

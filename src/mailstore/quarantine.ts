@@ -107,7 +107,7 @@ class Store {
   async prepare(input: QuarantineInput, deadline: AbortSignal): Promise<PreparedCopy> {
     try {
       deadline.throwIfAborted();
-      const hashes = await hashesOf(input.body, input.headerSize);
+      const hashes = await hashesOf(input.body, input.headerSize, deadline);
       const key = keyOf(input, hashes.content);
       const earlier = await this.#earlier(key);
       if (earlier !== null) return await this.#prepareRetry(earlier, input);

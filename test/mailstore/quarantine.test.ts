@@ -209,6 +209,23 @@ describe("two phases", () => {
     expect(warnings.length).toBeGreaterThan(0);
   });
 
+  test.each([1, 2])("a deadline that passes in reading %d leaves nothing", async (reading) => {
+    const deadline = new AbortController();
+    const piece = Buffer.alloc(300_000, "x");
+    let readings = 0;
+    const open = async function* (): AsyncGenerator<Buffer> {
+      readings += 1;
+      yield piece;
+      if (readings === reading) deadline.abort();
+      yield piece;
+    };
+    const body = { size: 2 * piece.length, bytes: null, open };
+    const copy = await store.prepare(input({ body }), deadline.signal);
+    expect(copy).toMatchObject({ ok: false, failed: { kind: "tempfail" } });
+    expect(readings).toBe(reading);
+    expect(await filesBelow(join(directory, ".."))).toEqual([]);
+  });
+
   test("leftovers of a crash are swept once they are old; a completed entry stays", async () => {
     const old = new Date(NOW.getTime() - 2 * CRASHED);
     const done = await keep(input());
