@@ -26,7 +26,7 @@ export const NO_EXTENSIONS: Extensions = {
 
 /** Reads the positive answer to EHLO or LHLO; its first line is the server's name. Unknown keywords are kept in `lines`. */
 export function parseExtensions(reply: PeerReply): Extensions {
-  const lines = reply.lines.slice(1);
+  const lines = reply.lines.slice(1).filter((line) => line.trim() !== "");
   const offered = new Map<string, readonly string[]>();
   for (const line of lines) {
     const [keyword = "", ...parameters] = line.trim().toUpperCase().split(/\s+/);

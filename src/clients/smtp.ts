@@ -7,7 +7,7 @@ import type { NextHop } from "./next-hop.ts";
 import { isFailure, type Failure, type Step } from "./smtp-connection.ts";
 import { Pool } from "./smtp-pool.ts";
 import { failureReply } from "./smtp-relayed.ts";
-import { transact, type Request } from "./smtp-transaction.ts";
+import { transact, type Request, type Terms } from "./smtp-transaction.ts";
 
 export interface SmtpOptions {
   readonly nextHop: NextHop;
@@ -120,12 +120,11 @@ async function prepare(pool: Pool, settings: Settings, request: Request): Promis
     const reused = line.connection.served++ > 0;
     tell(reused ? "reuse" : "connect", null);
     const give = (): void => pool.give(line);
-    const prepared = await transact(line, request, {
-      ...settings,
-      mta,
-      mayRetry: reused,
-      tell,
-      give,
+    const terms: Terms = { ...settings, mta, mayRetry: reused, tell, give };
+    const prepared = await transact(line, request, terms).catch((error: unknown) => {
+      // A fault of ours (an assertion): the place in the pool must not be lost with it.
+      line.connection.fail("closed", "internal error");
+      throw error;
     });
     if (prepared !== null) return prepared;
     tell("retry", null);
