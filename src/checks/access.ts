@@ -17,10 +17,11 @@ const ALLOW: SymbolSpec = {
   meaning:
     "An allow line of clients, senders or recipients.rules matched; the categories after skip do not count.",
 };
+/** The points lift a denied message above the kill level (amavis' blacklist does so), whatever the fate of `listed` is. */
 const DENY: SymbolSpec = {
   symbol: "ACCESS_DENY",
   category: "listed",
-  score: 0,
+  score: 100,
   meaning: "A deny line of clients, senders or recipients.rules matched.",
 };
 

@@ -25,7 +25,18 @@ export async function readRules(
   const files = new Map<string, string>();
   const errors: RuleError[] = [];
   let total = 0;
-  for (const path of await ruleFiles(directory)) {
+  let paths: readonly string[];
+  try {
+    paths = await ruleFiles(directory);
+  } catch (cause) {
+    // An unreadable directory must not pass for an empty one, under which everything is accepted.
+    return {
+      errors: [
+        { file: "rules", line: 0, message: `${directory} cannot be listed (${codeOf(cause)})` },
+      ],
+    };
+  }
+  for (const path of paths) {
     const read = await readText(join(directory, path));
     if (read === null) continue;
     if ("error" in read) errors.push({ file: `rules/${path}`, line: 0, message: read.error });
@@ -45,7 +56,7 @@ export async function readRules(
   return errors.length > 0 ? { errors: boundedErrors(errors) } : { ok: files };
 }
 
-/** Relative paths of the rule files that exist, sorted. A directory that cannot be listed holds none. */
+/** Relative paths of the rule files that exist, sorted. A missing directory holds none; rejects when one cannot be listed. */
 export async function ruleFiles(directory: string): Promise<readonly string[]> {
   const found: string[] = [];
   for (const below of DIRECTORIES) {
@@ -61,7 +72,7 @@ async function namesIn(directory: string): Promise<readonly string[]> {
   try {
     return await readdir(directory);
   } catch (cause) {
-    if (isMissing(cause)) return [];
+    if (codeOf(cause) === "ENOENT") return [];
     throw cause;
   }
 }
@@ -76,7 +87,7 @@ async function readText(
     return { ok: new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path)) };
   } catch (cause) {
     // Gone since it was listed (an editor renames), or unreadable: the operator must hear of the latter.
-    if (isMissing(cause)) return null;
+    if (codeOf(cause) === "ENOENT") return null;
     if (cause instanceof TypeError) return { error: "not valid UTF-8" };
     return { error: `cannot be read (${codeOf(cause)})` };
   }
@@ -84,10 +95,6 @@ async function readText(
 
 function codeOf(cause: unknown): string {
   return cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
-}
-
-function isMissing(cause: unknown): boolean {
-  return ["ENOENT", "ENOTDIR"].includes(codeOf(cause));
 }
 
 /** Ten hexadecimal digits that name this source; cases are left out, since they change no verdict. */

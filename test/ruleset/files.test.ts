@@ -1,5 +1,6 @@
 // Rule files on disk: reading, the last good copy, noticing changes.
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -47,6 +48,12 @@ describe("reading", () => {
   test("a missing directory holds nothing", async () => {
     const read = await readRules(join(dir, "none"));
     expect("ok" in read && read.ok.size).toBe(0);
+  });
+
+  test("a directory that cannot be listed is an error, never an empty one", async () => {
+    await put("file", "x");
+    const read = await readRules(join(dir, "file"));
+    expect("errors" in read && read.errors[0]?.message).toContain("cannot be listed (ENOTDIR)");
   });
 
   test("what is no text file is an error that names it", async () => {
@@ -153,25 +160,23 @@ describe("watching", () => {
   });
 
   test("several changes in a row are one callback, other files none", async () => {
-    let calls = 0;
     await put("banned.rules", "");
-    const first = new Promise<void>((resolve) => {
-      void watchRules(
-        dir,
-        () => {
-          calls++;
-          resolve();
-        },
-        () => {},
-        TIMES,
-      ).then(async (watch) => {
-        for (let i = 0; i < 5; i++) await put("banned.rules", "#".repeat(i + 1));
-        await put("notes.txt", "x");
-        await first;
-        watch.close();
-      });
-    });
+    let calls = 0;
+    let changed = (): void => {};
+    const next = (): Promise<void> => new Promise((resolve) => (changed = resolve));
+    const onChange = (): void => {
+      calls++;
+      changed();
+    };
+    const watch = await watchRules(dir, onChange, () => {}, { quietMs: 200, pollMs: 10_000 });
+    const first = next();
+    for (let i = 0; i < 5; i++) writeFileSync(join(dir, "banned.rules"), "#".repeat(i + 1));
     await first;
-    expect(calls).toBe(1);
+    const second = next();
+    writeFileSync(join(dir, "notes.txt"), "x");
+    writeFileSync(join(dir, "senders.rules"), "# x");
+    await second;
+    watch.close();
+    expect(calls).toBe(2);
   });
 });

@@ -141,6 +141,62 @@ describe("shipped cases", () => {
   });
 });
 
+describe("the operator's own lines over the shipped ones", () => {
+  const plain = casesOf(source).cases.find(({ file }) => file.endsWith("/ordinary.case"))!;
+  const gtube = casesOf(source).cases.find(({ file }) =>
+    file.endsWith("/gtube-before-queue.case"),
+  )!;
+  test.each([
+    [
+      "senders.rules",
+      "deny example.org",
+      plain,
+      "before-queue",
+      { disposition: "reject", category: "spam", folder: null },
+    ],
+    [
+      "senders.rules",
+      "deny example.org",
+      plain,
+      "after-queue",
+      { disposition: "tag", folder: "Junk" },
+    ],
+    ["clients.rules", "deny 192.0.2.0/24", plain, "before-queue", { disposition: "reject" }],
+    ["recipients.rules", "deny user@", plain, "before-queue", { disposition: "reject" }],
+    [
+      "scores.rules",
+      "score ACCESS_DENY 0",
+      plain,
+      "before-queue",
+      { disposition: "accept", category: "clean" },
+    ],
+    [
+      "senders.rules",
+      "allow example.org",
+      gtube,
+      "before-queue",
+      { disposition: "accept", category: "clean" },
+    ],
+    [
+      "senders.rules",
+      "allow example.org skip listed",
+      gtube,
+      "before-queue",
+      { disposition: "reject" },
+    ],
+    [
+      "policy.rules",
+      "for .example.net spam=accept",
+      gtube,
+      "before-queue",
+      { disposition: "accept" },
+    ],
+  ] as const)("local.d/%s: %s", async (name, line, { facts, message }, mode, expected) => {
+    const rules = shipped(true, { [`local.d/${name}`]: line });
+    expect(await judge(rules)({ ...facts, mode }, message)).toMatchObject([expected]);
+  });
+});
+
 function judge(rules: RuleSet): CaseJudge {
   return async (facts, octets) => {
     const body: Message["body"] = {
