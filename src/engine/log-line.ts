@@ -2,7 +2,6 @@
 // and one Blocked line. Called once per message by engine/record.ts; log-json.ts tells the same facts to machines.
 import { isIP } from "node:net";
 import { points } from "../verdict/spam-fields.ts";
-import type { FateName } from "../verdict/policy.ts";
 import { logAddress, logReason, logText, logWord } from "./log-text.ts";
 
 /** amavis' words for what a message is, gravest first. */
@@ -103,31 +102,6 @@ export function actionsOf(record: LogRecord): string {
   const words = new Set(record.recipients.map((r) => `${r.action}${r.direction}`));
   const sorted = [...words].sort();
   return (record.quarantine === null ? sorted : [...sorted, "Quarantined"]).join(",");
-}
-
-/** amavis' word for what a verdict names; listed and greylisted mail, which amavis does not know, is OTHER. */
-export function ccatOf(category: FateName | null): Ccat {
-  switch (category) {
-    case null:
-      return "CLEAN";
-    case "virus":
-      return "INFECTED";
-    case "banned":
-      return "BANNED";
-    case "unchecked":
-      return "UNCHECKED";
-    case "spam":
-      return "SPAM";
-    case "spammy":
-      return "SPAMMY";
-    case "malformed":
-      return "BAD-HEADER";
-    case "listed":
-    case "greylisted":
-      return "OTHER";
-    default:
-      return category satisfies never;
-  }
 }
 
 /** The gravest word among these recipients; "CLEAN" for none. */

@@ -4,7 +4,6 @@ import { describe, expect, test } from "vitest";
 import { logJson } from "../../src/engine/log-json.ts";
 import {
   actionsOf,
-  ccatOf,
   gravest,
   logLines,
   type LogRecipient,
@@ -254,15 +253,4 @@ test("JSON tells the same facts", () => {
   });
   expect(actionsOf(RECORD)).toBe("RelayedInbound");
   expect(gravest([RECIPIENT, blocked({ ccat: "SPAM" })])).toBe("SPAM");
-});
-
-test.each([
-  [null, "CLEAN"],
-  ["virus", "INFECTED"],
-  ["spam", "SPAM"],
-  ["spammy", "SPAMMY"],
-  ["malformed", "BAD-HEADER"],
-  ["listed", "OTHER"],
-] as const)("%s is logged as %s", (category, ccat) => {
-  expect(ccatOf(category)).toBe(ccat);
 });
