@@ -213,16 +213,16 @@ function decodeQuoted(
   let at = 0;
   while (at < input.length) {
     const octet = input[at]!;
-    if (octet !== 0x3d && octet !== 0x20 && octet !== 0x09) {
-      out[length++] = octet;
-      at++;
-      continue;
-    }
     const isEquals = octet === 0x3d;
-    if (!isEquals && input[at + 1]! > 0x20) {
-      out[length++] = octet;
-      at++;
-      continue;
+    if (!isEquals) {
+      const run = plainEnd(input, at);
+      if (run > at) {
+        // Most runs are a few words; a native copy would cost more than it saves.
+        if (run - at > 64) length += input.copy(out, length, at, run);
+        else for (let i = at; i < run; i++) out[length++] = input[i]!;
+        at = run;
+        continue;
+      }
     }
     const high = isEquals ? hexValue(input[at + 1]) : -1;
     const low = high < 0 ? -1 : hexValue(input[at + 2]);
@@ -250,6 +250,19 @@ function decodeQuoted(
     }
   }
   return { octets: out.subarray(0, length), next: at };
+}
+
+/** Where octets end that stand for themselves: before "=" and before white space that may end a line. */
+function plainEnd(input: Buffer, from: number): number {
+  const { length } = input;
+  for (let at = from; at < length; at++) {
+    const octet = input[at]!;
+    if (octet === 0x3d) return at;
+    if (octet === 0x20 || octet === 0x09) {
+      if (at + 1 === length || input[at + 1]! <= 0x20) return at;
+    }
+  }
+  return length;
 }
 
 /** Where the run of white space ends; `long` when it goes on past MAX_TRAILING. */
