@@ -1,6 +1,7 @@
 // Names and types that do not pass (banned.rules), with amavis' semantics: every leaf of the tree is judged by all keys of
 // its whole path (declared type M, types by content T, names N, attributes A); the first line that matches any of them
-// decides, and an allow line lets that path pass, whatever stands below it. No I/O; linear in the number of parts.
+// decides, and an allow line lets that path pass, whatever stands below it. Beyond amavis, an allow-inside line lets pass
+// what lies in a container and leaves the container to the other lines. No I/O; linear in the number of parts.
 import { setImmediate } from "node:timers/promises";
 import type { Part, Tree } from "../mail/message.ts";
 import type { BannedRule, PartKeys } from "../ruleset/banned-lines.ts";
@@ -50,8 +51,10 @@ async function judge(tree: Tree, rules: RuleSet, signal: AbortSignal): Promise<r
     const above = part.parent === null ? Infinity : (first.get(part.parent) ?? Infinity);
     const position = Math.min(above, list.first(keys));
     if (part.children.length > 0) {
-      first.set(part, position);
-      continue;
+      const inside = list.firstInside(keys);
+      first.set(part, Math.min(position, inside));
+      // What shields the members must not shield the container: a file "x.bat" may well begin like a zip file.
+      if (inside >= position) continue;
     }
     const rule = list.rules[position];
     if (rule?.verb !== "deny") continue;

@@ -1,4 +1,4 @@
-// banned.rules compiled: `deny|allow PATTERN… ["log text" ["text for the sender"]]`. What a pattern looks at is seen from its form:
+// banned.rules compiled: `deny|allow|allow-inside PATTERN… ["log text" ["text for the sender"]]`. What a pattern looks at is seen from its form:
 // *.exe or a name: file names · .exe-ms: the type by content · application/hta: the declared type · UNDECIPHERABLE: an
 // attribute · /…/: all of these. Extensions, types and names stand in maps; only globs and expressions are tried in turn.
 import type { RuleError } from "./errors.ts";
@@ -7,7 +7,8 @@ import { globTest, isGlob, isRegex, regexTest } from "./patterns.ts";
 import type { Compiled, Test } from "./patterns.ts";
 
 export interface BannedRule {
-  readonly verb: "allow" | "deny";
+  /** allow-inside: lets pass what lies in the part, not the part itself. */
+  readonly verb: "allow" | "allow-inside" | "deny";
   /** The operator's text for the log, or null. */
   readonly text: string | null;
   /** The operator's text for the sender, or null. */
@@ -29,8 +30,10 @@ export interface PartKeys {
 
 export interface BannedList {
   readonly rules: readonly BannedRule[];
-  /** The lowest position in `rules` whose line matches any key of the part; Infinity when none does. */
+  /** The lowest position in `rules` whose deny or allow line matches any key of the part; Infinity when none does. */
   first(part: PartKeys): number;
+  /** The same of the allow-inside lines. */
+  firstInside(part: PartKeys): number;
 }
 
 export const BANNED_VERBS: Verbs = {
@@ -40,6 +43,11 @@ export const BANNED_VERBS: Verbs = {
     usage: 'deny PATTERN… ["text for the log" ["text for the sender"]]',
   },
   allow: { words: [1, 1000], texts: 1, usage: 'allow PATTERN… ["text for the log"]' },
+  "allow-inside": {
+    words: [1, 1000],
+    texts: 1,
+    usage: 'allow-inside PATTERN… ["text for the log"]',
+  },
 };
 
 /** Names longer than this are cut at the front; their end is what a desktop goes by. */
@@ -60,22 +68,26 @@ interface Tables {
 /** Compiles the lines, which come in effective order; errors are added to `errors`. */
 export function compileBanned(lines: readonly Line[], errors: RuleError[]): BannedList {
   const rules: BannedRule[] = [];
-  const tables: Tables = {
-    facts: new Map(),
-    names: new Map(),
-    extensions: new Map(),
-    tests: [],
-    dots: 0,
-  };
+  const own = emptyTables();
+  const inside = emptyTables();
   for (const line of lines) {
     for (const pattern of line.words) {
-      const wrong = addPattern(tables, pattern, rules.length);
+      const wrong = addPattern(line.verb === "allow-inside" ? inside : own, pattern, rules.length);
       if (wrong !== null) errors.push({ file: line.file, line: line.line, message: wrong });
     }
     const [text = null, say = null] = line.texts;
-    rules.push({ verb: line.verb === "allow" ? "allow" : "deny", text, say, at: line.at });
+    const verb = line.verb === "allow" || line.verb === "allow-inside" ? line.verb : "deny";
+    rules.push({ verb, text, say, at: line.at });
   }
-  return { rules, first: (part) => firstMatch(tables, part) };
+  return {
+    rules,
+    first: (part) => firstMatch(own, part),
+    firstInside: (part) => firstMatch(inside, part),
+  };
+}
+
+function emptyTables(): Tables {
+  return { facts: new Map(), names: new Map(), extensions: new Map(), tests: [], dots: 0 };
 }
 
 function addPattern(tables: Tables, pattern: string, position: number): string | null {

@@ -5,7 +5,7 @@ import type { Fate, FateName, Policy } from "../verdict/policy.ts";
 import { addressList } from "./addresses.ts";
 import type { RuleError } from "./errors.ts";
 import type { Line } from "./grammar.ts";
-import { DIRECTIONS, FATE_NAMES, readPolicyLine } from "./policy-lines.ts";
+import { FATE_NAMES, readPolicyLine } from "./policy-lines.ts";
 import type { Direction, Mode, PolicyLine, Setting } from "./policy-lines.ts";
 import { hint } from "./suggest.ts";
 
@@ -165,9 +165,4 @@ function policyFrom(settings: readonly Setting[]): Policy {
 
 function addFate(list: Fate[], fate: Fate): void {
   if (list.at(-1)?.onlyIf !== null || list.length === 0) list.push(fate);
-}
-
-/** Every place there is in the given modes. */
-export function placesOf(modes: readonly Mode[]): readonly Place[] {
-  return modes.flatMap((mode) => DIRECTIONS.map((direction) => ({ mode, direction })));
 }

@@ -124,6 +124,37 @@ describe("which line decides", () => {
     expect((await findings(text, facts)).map(({ rule }) => rule)).toEqual(lines);
   });
 
+  test.each<[string, PartFacts, string[]]>([
+    ["members pass", mixed({ ...zip, children: [exe] }), []],
+    [
+      "the container does not, opened or not",
+      { ...zip, names: ["x.exe"] },
+      ["rules/banned.rules:2"],
+    ],
+    [
+      "nor when it was opened",
+      { ...zip, names: ["x.exe"], children: [exe] },
+      ["rules/banned.rules:2"],
+    ],
+    [
+      "members of members pass",
+      mixed({ ...zip, children: [{ names: ["a.rar"], children: [exe] }] }),
+      [],
+    ],
+    ["a sibling does not", mixed({ ...zip, children: [exe] }, exe), ["rules/banned.rules:2"]],
+  ])("allow-inside: %s", async (_, facts, lines) => {
+    const found = await findings("allow-inside .zip\ndeny *.exe", facts);
+    expect(found.map(({ rule }) => rule)).toEqual(lines);
+  });
+
+  test("an earlier deny reaches into the container", async () => {
+    const found = await findings(
+      "deny .exe-ms\nallow-inside .zip",
+      mixed({ ...zip, children: [exe] }),
+    );
+    expect(found.map(({ detail }) => detail)).toEqual([".exe,.exe-ms,invoice.pdf.exe"]);
+  });
+
   test("equal to asking every line in turn over all keys of the path", async () => {
     const words = ["a.exe", "b.zip", "c.txt", "d.tar.exe"];
     const kinds = ["exe", "zip", "txt"];
