@@ -3,7 +3,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { deployed, ROOT, run, until, type Peer, type Ran } from "./lab.ts";
 
 export interface PosternOptions {
@@ -164,7 +164,6 @@ export function filterPlaces(places: {
     replace["127.0.0.1:10026"] = `127.0.0.1:${places.outboundPort}`;
   if (places.socket !== undefined && places.deployedSocket !== undefined) {
     replace[`${places.deployedSocket}/filter.sock`] = places.socket;
-    replace[places.deployedSocket] = dirname(places.socket);
   }
   return replace;
 }

@@ -1,0 +1,32 @@
+// Real Exim from deploy/exim4/*: after the queue over SMTP, LMTP and a unix socket, and in the dialogue by cutthrough.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dkim, type Dkim } from "./lab/dkim.ts";
+import { hookupCases } from "./lab/hookup-suite.ts";
+import { outageCase } from "./lab/outage.ts";
+import { have } from "./lab/peers.ts";
+import { ORDINARY } from "./lab/samples.ts";
+import { HOOKUPS, worldWithPostern, type PosternWorld } from "./lab/world.ts";
+
+const WAYS = HOOKUPS.filter((way) => way.mta === "exim");
+
+describe.skipIf(!have("root", "exim", "mail-dkim"))("Exim", () => {
+  describe.each(WAYS)("$hookup over $via", (way) => {
+    let world: PosternWorld;
+    let key: Dkim;
+    beforeAll(async () => {
+      world = await worldWithPostern(way);
+      key = await dkim(world.lab.dir);
+    });
+    afterAll(() => world?.lab.cleanUp());
+    hookupCases(way, () => ({ world, dkim: key }));
+    if (way.hookup === "after-queue" && way.via === "smtp") outageCase(() => world);
+    if (way.hookup === "in-dialogue") {
+      test("without postern the client gets 4xx and nothing is queued", async () => {
+        await world.postern.stop();
+        expect((await world.send(ORDINARY.raw)).reply).toMatch(/^4/);
+        expect(await world.mta.queued()).toEqual([]);
+        await world.postern.start();
+      });
+    }
+  });
+});

@@ -1,0 +1,153 @@
+// What every hookup must do with postern in it, as vitest cases; the files of the MTAs call it for each way in. The
+// configurations of the MTA and of postern are those of deploy/, the rules are those that ship.
+import { expect, test } from "vitest";
+import type { Dkim } from "./dkim.ts";
+import { until } from "./lab.ts";
+import {
+  addedFields,
+  forged,
+  FORGED_FIELDS,
+  GTUBE_SAMPLE,
+  longLine,
+  SAMPLES,
+  type Sample,
+} from "./samples.ts";
+import type { Hookup, PosternWorld } from "./world.ts";
+
+export interface Running {
+  readonly world: PosternWorld;
+  readonly dkim: Dkim;
+}
+
+const STOPPED: Readonly<Record<"virus" | "banned", RegExp>> = {
+  virus: / Blocked INFECTED \(/,
+  banned: / Blocked BANNED \(/,
+};
+
+const fieldNames = (fields: readonly string[] | null) =>
+  fields?.map((field) => field.split(":")[0]) ?? null;
+
+/** Declares the cases; `running` is asked when they run. */
+export function hookupCases(hookup: Hookup, running: () => Running): void {
+  passing(running);
+  stopping(hookup, running);
+  spam(hookup, running);
+}
+
+function passing(running: () => Running): void {
+  test.each(SAMPLES.filter((sample) => sample.expect === "pass"))(
+    "$name passes byte for byte",
+    async (sample) => {
+      const { world } = running();
+      expect((await world.send(sample.raw)).reply).toMatch(/^250 /);
+      const line = await world.logLine(sample.name);
+      expect(line).toMatch(/ Passed CLEAN \{RelayedInbound\}, /);
+      expect(line).toContain(`[${world.client}]`);
+      await world.sink.find(`Message-ID: <lab-${sample.name}@`);
+      const copies = world.copies(sample.name);
+      expect(copies.map((copy) => copy.to)).toEqual([["user@example.com"]]);
+      // Ours is the Received line in the middle; the first is of the way back, the last of the way in.
+      const added = addedFields(sample.raw, copies[0]?.data ?? Buffer.alloc(0));
+      expect(fieldNames(added)).toEqual(["Received", "Received", "Received"]);
+    },
+  );
+
+  test("a DKIM signature over a line of 5,000 bytes still verifies", async () => {
+    const { world, dkim } = running();
+    await world.send(await dkim.sign(longLine("signed", 5000)));
+    expect(await dkim.verify((await world.sink.find("<lab-signed@")).data)).toBe("pass");
+  });
+
+  test("fields that pretend to be ours are gone, all others stay in place", async () => {
+    const { world } = running();
+    await world.send(forged("forged"));
+    const text = (await world.sink.find("<lab-forged@")).data.toString("latin1");
+    const own = FORGED_FIELDS.filter((name) => new RegExp(`^${name}:`, "im").test(text));
+    expect(
+      own.filter(
+        (name) => text.includes(`${name}: No, score=-100`) || text.includes("nothing to see"),
+      ),
+    ).toEqual([]);
+    expect(text).not.toMatch(/forged>$|X-Spam-Flag: NO/m);
+    const kept = forged("forged")
+      .toString("latin1")
+      .replace(/^(?:X-Spam-\w+|X-Quarantine-ID|X-Amavis-Alert):.*\r\n/gm, "");
+    expect(text.endsWith(kept)).toBe(true);
+  });
+}
+
+function stopping(hookup: Hookup, running: () => Running): void {
+  const stopped = SAMPLES.filter((sample): sample is Sample & { expect: "virus" | "banned" } =>
+    /virus|banned/.test(sample.expect),
+  );
+  test.each(stopped)("$name is stopped and kept", async (sample) => {
+    const { world } = running();
+    const { reply } = await world.send(sample.raw);
+    const inDialogue = hookup.hookup !== "after-queue";
+    expect(reply).toMatch(inDialogue ? /^554 5\.7\.0 Reject, id=/ : /^250 /);
+    const line = await world.logLine(sample.name);
+    expect(line).toMatch(STOPPED[sample.expect]);
+    expect(line).toContain(
+      inDialogue ? "{RejectedInbound,Quarantined}" : "{DiscardedInbound,Quarantined}",
+    );
+    expect(world.copies(sample.name)).toEqual([]);
+    const id = /mail_id: ([\w-]+)/.exec(line)?.[1] ?? "";
+    expect((await world.postern.command("quarantine", "list")).stdout).toContain(id);
+    const shown = await world.postern.command("quarantine", "show", id, "--raw");
+    expect(shown.stdout).toContain(`Message-ID: <lab-${sample.name}@`);
+  });
+
+  test("a kept message can be released, once, unchanged", async () => {
+    const { world } = running();
+    const sample = stopped[1];
+    if (sample === undefined) throw new Error("no sample");
+    const line = await world.logLine(sample.name);
+    const id = /mail_id: ([\w-]+)/.exec(line)?.[1] ?? "";
+    const released = await world.postern.command("quarantine", "release", id);
+    expect(released.stderr + released.stdout, world.postern.log().slice(-2000)).not.toMatch(
+      /error/i,
+    );
+    expect(released.code).toBe(0);
+    const caught = await world.sink.find(`Message-ID: <lab-${sample.name}@`);
+    expect(caught.to).toEqual(["user@example.com"]);
+    const body = sample.raw.subarray(sample.raw.indexOf("\r\n\r\n"));
+    expect(caught.data.subarray(-body.length).equals(body)).toBe(true);
+  });
+}
+
+function spam(hookup: Hookup, running: () => Running): void {
+  test("GTUBE is rejected in the dialogue, tagged for Junk after the queue", async () => {
+    const { world } = running();
+    const { reply } = await world.send(GTUBE_SAMPLE.raw);
+    const line = await world.logLine(GTUBE_SAMPLE.name);
+    if (hookup.hookup !== "after-queue") {
+      expect(reply).toMatch(/^554 5\.7\.0 Reject, id=\S+ - spam$/);
+      expect(line).toMatch(/ Blocked SPAM \{RejectedInbound,Quarantined\}, /);
+      expect(world.copies(GTUBE_SAMPLE.name)).toEqual([]);
+      return;
+    }
+    expect(line).toMatch(/ Passed SPAM \{RelayedTaggedInbound\}, /);
+    const caught = await world.sink.find("<lab-gtube@");
+    expect(caught.to).toEqual(["user+Junk@example.com"]);
+    const added = addedFields(GTUBE_SAMPLE.raw, caught.data);
+    expect(added).toContain("X-Spam-Flag: YES\r\n");
+  });
+
+  test("mail of sendmail(1) to the outside is outbound", async () => {
+    const { world } = running();
+    const text = "Message-ID: <lab-cron@example.com>\nSubject: lab-cron\n\nhello\n";
+    await world.mta.sendmail("root@example.com", ["x@elsewhere.example"], text);
+    expect(await world.logLine("cron")).toMatch(/ Passed CLEAN \{RelayedOutbound\}, /);
+    expect((await world.sink.find("<lab-cron@")).to).toEqual(["x@elsewhere.example"]);
+  });
+
+  test("metrics count what was judged", async () => {
+    const { world } = running();
+    const text = await until("metrics", async () => {
+      const response = await fetch(`http://127.0.0.1:${world.httpPort}/metrics`);
+      return response.ok && response.text();
+    });
+    expect(text).toMatch(/^postern_messages_total\{[^}]*disposition="[a-z]+"[^}]*\} [1-9]/m);
+    expect(text).not.toMatch(/example\.com/);
+  });
+}
