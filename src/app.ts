@@ -13,6 +13,7 @@ import { editsFor, extended, keepCopy, type FilterFacts } from "./engine/filteri
 import type { Bench } from "./engine/judge.ts";
 import { record } from "./engine/record.ts";
 import { benchOf, isLocal, surroundings } from "./judging.ts";
+import { deliversHere } from "./housekeeping.ts";
 import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
 import { hostOf, portOf } from "./listen-address.ts";
 import type { Destination } from "./mail/destination.ts";
@@ -39,9 +40,14 @@ export interface App {
 }
 
 /** Starts all SMTP and LMTP listeners. Rejects when one cannot listen (see `skipped`). */
-export async function startApp(config: Config, source: RuleSource, log: Log, metrics: Metrics): Promise<App> {
+export async function startApp(
+  config: Config,
+  source: RuleSource,
+  log: Log,
+  metrics: Metrics,
+): Promise<App> {
   const rooms = new Rooms(config, source, log, metrics);
-  if (usesLocal(config)) await rooms.local.ready();
+  if (deliversHere(config)) await rooms.local.ready();
   const listeners: SmtpListener[] = [];
   const listening: string[] = [];
   const skipped: string[] = [];
@@ -51,11 +57,14 @@ export async function startApp(config: Config, source: RuleSource, log: Log, met
     try {
       await listener.listen(whereOf(entry.listen));
       listeners.push(listener);
-      listening.push(`${entry.listen} (${entry.protocol}, ${entry.role}${entry.role === "filter" ? `, ${entry.mode}` : ""})`);
+      listening.push(
+        `${entry.listen} (${entry.protocol}, ${entry.role}${entry.role === "filter" ? `, ${entry.mode}` : ""})`,
+      );
     } catch (error) {
       const why = `${entry.listen} (${entry.protocol}, ${entry.role}): ${(error as Error).message}`;
       // Defaults step aside for whoever has the port, but a filter that does not filter must not look as if it ran.
-      if (config.file !== null || entry.role === "filter") throw new Error(`cannot listen on ${why}`, { cause: error });
+      if (config.file !== null || entry.role === "filter")
+        throw new Error(`cannot listen on ${why}`, { cause: error });
       skipped.push(why);
     }
   }
@@ -101,7 +110,10 @@ class Rooms {
     this.store = sqliteStore(join(config.server.state_dir, "state.db"));
     this.spool = spoolRoom({ dir: join(config.server.state_dir, "spool") });
     this.gate = gate(config.limits.in_flight);
-    this.quarantine = quarantine({ directory: config.quarantine.dir, warn: (text) => log.error(text) });
+    this.quarantine = quarantine({
+      directory: config.quarantine.dir,
+      warn: (text) => log.error(text),
+    });
     this.outgoing = config.outgoing.relay === null ? null : this.relay(config.outgoing.relay);
     this.tables = aliasTables(source);
     this.domains = new Set(config.delivery.domains);
@@ -137,7 +149,10 @@ class Rooms {
         this.metrics.sessions.inc({ listener: name, result: inside ? "accepted" : "refused" });
         return inside;
       },
-      onError: (error) => this.log.error(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+      onError: (error) =>
+        this.log.error(
+          `${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        ),
       dsn: entry.mode === "before-queue" || offersDsn(destination),
       parameters: entry.mode === "before-queue" ? "any" : "known",
       lineEnds: limits.bare_newlines,
@@ -149,20 +164,28 @@ class Rooms {
 
   private handler(entry: ListenerConfig, destination: Destination): SmtpHandler {
     const passes = new WeakMap<Transaction, () => void>();
-    const means = entry.role === "delivery" ? this.deliveryMeans(destination) : this.filterMeans(entry, destination);
+    const means =
+      entry.role === "delivery"
+        ? this.deliveryMeans(destination)
+        : this.filterMeans(entry, destination);
     const intake = { mode: entry.mode, origin: entry.origin, client: entry.client };
-    const budget = entry.mode === "before-queue" ? this.config.limits.budget_before_queue : this.config.limits.budget_after_queue;
+    const budget =
+      entry.mode === "before-queue"
+        ? this.config.limits.budget_before_queue
+        : this.config.limits.budget_after_queue;
     const { metrics, gate: door } = this;
     const local = [this.local.filter, this.local.delivery].find((one) => one === destination);
     return {
       mail: async (transaction) => {
         const pass = door.tryEnter() ?? (await door.enter(Math.min(budget, 30_000)));
-        if (pass === null) return tempfail(451, "4.3.2", "Too many messages in flight, try again later");
+        if (pass === null)
+          return tempfail(451, "4.3.2", "Too many messages in flight, try again later");
         passes.set(transaction, pass);
         metrics.inFlight.inc();
         return ok("Ok", "2.1.0");
       },
-      rcpt: (transaction, recipient) => local?.rcpt(recipient, announcedSize(transaction)) ?? ok("Ok", "2.1.5"),
+      rcpt: (transaction, recipient) =>
+        local?.rcpt(recipient, announcedSize(transaction)) ?? ok("Ok", "2.1.5"),
       message: async (transaction, spool, gone) => {
         metrics.spoolBytes.set(this.spool.held);
         return answer(transaction, spool, intake, gone, means);
@@ -175,7 +198,10 @@ class Rooms {
     };
   }
 
-  private commonMeans(): Pick<AnswerMeans, "around" | "bench" | "judging" | "reporting" | "recording" | "handedOn" | "budgetMs" | "isOurs"> {
+  private commonMeans(): Pick<
+    AnswerMeans,
+    "around" | "bench" | "judging" | "reporting" | "recording" | "handedOn" | "budgetMs" | "isOurs"
+  > {
     const { config, metrics, log } = this;
     const around = surroundings(config);
     const local = isLocal(config);
@@ -189,24 +215,32 @@ class Rooms {
           metrics.checkSeconds.observe({ check: name }, ms / 1000);
           if (failed === null) return;
           metrics.checkErrors.inc({ check: name, reason: failed });
-          log.warn(`check ${name} could not answer (${failed}${error instanceof Error ? `: ${error.message}` : ""})`);
+          log.warn(
+            `check ${name} could not answer (${failed}${error instanceof Error ? `: ${error.message}` : ""})`,
+          );
         },
       },
       reporting: {
         hostname: config.server.hostname,
-        routeTo: (address) => this.outgoing ?? (this.domains.has(address.domain) ? this.local.delivery : null),
+        routeTo: (address) =>
+          this.outgoing ?? (this.domains.has(address.domain) ? this.local.delivery : null),
         dsnCutoff: 10,
       },
       recording: { log, metrics },
       handedOn: this.store.handedOn,
-      budgetMs: (mode) => (mode === "before-queue" ? config.limits.budget_before_queue : config.limits.budget_after_queue),
+      budgetMs: (mode) =>
+        mode === "before-queue"
+          ? config.limits.budget_before_queue
+          : config.limits.budget_after_queue,
       isOurs: (address) => around.internal.has(address),
     };
   }
 
   private filterMeans(entry: ListenerConfig, destination: Destination): AnswerMeans {
     const { config } = this;
-    const socket = entry.listen.startsWith("unix:") ? null : { address: hostOf(entry.listen), port: portOf(entry.listen) };
+    const socket = entry.listen.startsWith("unix:")
+      ? null
+      : { address: hostOf(entry.listen), port: portOf(entry.listen) };
     const facts: FilterFacts = {
       hostname: config.server.hostname,
       product: config.headers.product,
@@ -221,8 +255,10 @@ class Rooms {
       applying: (judgement, deadline) => ({
         destination,
         keep: (message, judged, signal) => keepCopy(message, judged, judgement, facts, signal),
-        edits: (message, judged, quarantined) => editsFor(message, judged, judgement, quarantined, facts),
-        addressed: (recipient, folder, local) => (ours || !local ? recipient : extended(recipient, folder, facts.addressExtension)),
+        edits: (message, judged, quarantined) =>
+          editsFor(message, judged, judgement, quarantined, facts),
+        addressed: (recipient, folder, local) =>
+          ours || !local ? recipient : extended(recipient, folder, facts.addressExtension),
         deadline,
       }),
       record: (answered) => record(answered, common.recording),
@@ -264,14 +300,12 @@ class Rooms {
   }
 }
 
-/** Whether anything is delivered here: a filter that only relays may not even be able to see mail_root. */
-function usesLocal(config: Config): boolean {
-  return config.listener.some((l) => l.protocol !== "http" && (l.role === "delivery" || (l.next_hop ?? config.next_hop.relay) === "local"));
-}
-
 /** SIZE of the MAIL command, or 0. */
 function announcedSize({ senderParams }: Transaction): number {
-  const size = Number(/^SIZE=(\d{1,15})$/i.exec(senderParams.find((param) => /^size=/i.test(param)) ?? "")?.[1] ?? "0");
+  const size = Number(
+    /^SIZE=(\d{1,15})$/i.exec(senderParams.find((param) => /^size=/i.test(param)) ?? "")?.[1] ??
+      "0",
+  );
   return Number.isSafeInteger(size) ? size : 0;
 }
 

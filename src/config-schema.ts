@@ -3,7 +3,12 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 
-const UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+const UNITS: Readonly<Record<string, number>> = {
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+  t: 1024 ** 4,
+};
 const SPANS: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
 
 /** "30d", "80s", "500ms" → milliseconds. */
@@ -20,7 +25,10 @@ const duration = (fallback: string) =>
 /** "100M", "256K", 1048576 → octets. */
 const octets = (fallback: string) =>
   z
-    .union([z.number().int().nonnegative(), z.string().regex(/^\d+[kmgt]?$/i, 'a size such as "100M"')])
+    .union([
+      z.number().int().nonnegative(),
+      z.string().regex(/^\d+[kmgt]?$/i, 'a size such as "100M"'),
+    ])
     .default(fallback)
     .transform((size) => {
       if (typeof size === "number") return size;
@@ -32,51 +40,107 @@ const count = (fallback: number, min = 1) => z.number().int().min(min).default(f
 export const hostPort = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/;
 const listen = z
   .string()
-  .refine((text) => hostPort.test(text) || text.startsWith("unix:"), 'an address such as "127.0.0.1:10024", "[::1]:10024" or "unix:/run/postern/filter.sock"');
+  .refine(
+    (text) => hostPort.test(text) || text.startsWith("unix:"),
+    'an address such as "127.0.0.1:10024", "[::1]:10024" or "unix:/run/postern/filter.sock"',
+  );
 
 const network = z.string().refine((text) => {
   const [address = "", bits] = text.split("/");
   const version = isIP(address.replace(/^\[|\]$/g, ""));
   if (version === 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  );
 }, 'a network such as "192.0.2.0/24" or "2001:db8::/32"');
 
 const relay = z
   .string()
   .refine(
-    (text) => text === "local" || /^(smtp|lmtp):unix:\/./.test(text) || (/^(smtp|lmtp):/.test(text) && hostPort.test(text.slice(5))),
+    (text) =>
+      text === "local" ||
+      /^(smtp|lmtp):unix:\/./.test(text) ||
+      (/^(smtp|lmtp):/.test(text) && hostPort.test(text.slice(5))),
     '"local", "smtp:127.0.0.1:10025", "lmtp:127.0.0.1:24" or "lmtp:unix:/path"',
   );
 
 export const listenerSchema = z.strictObject({
-  protocol: z.enum(["smtp", "lmtp", "http"]).describe("What is spoken here; an smtp listener answers LHLO as LMTP too"),
+  protocol: z
+    .enum(["smtp", "lmtp", "http"])
+    .describe("What is spoken here; an smtp listener answers LHLO as LMTP too"),
   listen: listen.describe("host:port or unix:/path"),
-  role: z.enum(["filter", "delivery"]).default("filter").describe("filter judges and hands on; delivery writes into Maildirs without judging"),
-  mode: z.enum(["after-queue", "before-queue"]).default("after-queue").describe("How the MTA calls us: content_filter, or smtpd_proxy_filter and Exim's cutthrough"),
-  origin: z.enum(["inbound", "outbound", "auto"]).default("auto").describe("Where mail on this listener comes from; auto asks [networks] and the MTA's Received line"),
-  client: z.enum(["xforward", "received"]).default("xforward").describe("Where the client's address is read: XFORWARD (Postfix) or the MTA's own Received line (Exim)"),
-  allow: z.array(network).optional().describe("Networks of peers that may connect; needed for an address that is not loopback"),
-  socket_mode: z.string().regex(/^0?[0-7]{3}$/, 'an octal mode such as "0660"').default("0660").describe("Mode of a unix socket"),
+  role: z
+    .enum(["filter", "delivery"])
+    .default("filter")
+    .describe("filter judges and hands on; delivery writes into Maildirs without judging"),
+  mode: z
+    .enum(["after-queue", "before-queue"])
+    .default("after-queue")
+    .describe("How the MTA calls us: content_filter, or smtpd_proxy_filter and Exim's cutthrough"),
+  origin: z
+    .enum(["inbound", "outbound", "auto"])
+    .default("auto")
+    .describe(
+      "Where mail on this listener comes from; auto asks [networks] and the MTA's Received line",
+    ),
+  client: z
+    .enum(["xforward", "received"])
+    .default("xforward")
+    .describe(
+      "Where the client's address is read: XFORWARD (Postfix) or the MTA's own Received line (Exim)",
+    ),
+  allow: z
+    .array(network)
+    .optional()
+    .describe("Networks of peers that may connect; needed for an address that is not loopback"),
+  socket_mode: z
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'an octal mode such as "0660"')
+    .default("0660")
+    .describe("Mode of a unix socket"),
   socket_group: z.string().optional().describe("Group of a unix socket"),
-  next_hop: relay.optional().describe("Where this listener hands mail, instead of [next_hop] relay"),
+  next_hop: relay
+    .optional()
+    .describe("Where this listener hands mail, instead of [next_hop] relay"),
 });
 
 export const schema = z.strictObject({
   server: z
     .strictObject({
-      hostname: z.string().regex(/^[A-Za-z0-9.-]+$/, "a host name").optional().describe("Our name in greetings and headers; default: the machine's"),
+      hostname: z
+        .string()
+        .regex(/^[A-Za-z0-9.-]+$/, "a host name")
+        .optional()
+        .describe("Our name in greetings and headers; default: the machine's"),
       state_dir: z.string().default("var").describe("Spool, state, quarantine and last good rules"),
-      rules_dir: z.string().optional().describe("The rule files; default: rules beside the file, else those that came with postern"),
+      rules_dir: z
+        .string()
+        .optional()
+        .describe(
+          "The rule files; default: rules beside the file, else those that came with postern",
+        ),
       workers: count(1).describe("Processes that judge mail"),
-      log_format: z.enum(["text", "json"]).default("text").describe("text is amavis' grammar; json one object a line"),
+      log_format: z
+        .enum(["text", "json"])
+        .default("text")
+        .describe("text is amavis' grammar; json one object a line"),
     })
     .prefault({}),
   listener: z.array(listenerSchema).optional(),
   networks: z
     .strictObject({
-      internal: z.array(network).default([]).describe("Clients that are our own users: their mail is outbound"),
-      relays: z.array(network).default([]).describe("Backup MX, fetchmail, forwarders: the hop before them is the client"),
-      mta_names: z.array(z.string()).optional().describe("Names our MTA gives itself after `by` in Received; default: server.hostname"),
+      internal: z
+        .array(network)
+        .default([])
+        .describe("Clients that are our own users: their mail is outbound"),
+      relays: z
+        .array(network)
+        .default([])
+        .describe("Backup MX, fetchmail, forwarders: the hop before them is the client"),
+      mta_names: z
+        .array(z.string())
+        .optional()
+        .describe("Names our MTA gives itself after `by` in Received; default: server.hostname"),
     })
     .prefault({}),
   next_hop: z
@@ -86,19 +150,49 @@ export const schema = z.strictObject({
         .string()
         .regex(/^[-+_=]?$/, 'one of "+", "-", "_", "=", or "" for none')
         .default("")
-        .describe('Delimiter with which folder="Junk" reaches an MTA as user+Junk@domain; only if that MTA splits addresses there'),
+        .describe(
+          'Delimiter with which folder="Junk" reaches an MTA as user+Junk@domain; only if that MTA splits addresses there',
+        ),
     })
     .prefault({}),
-  outgoing: z.strictObject({ relay: relay.optional().describe("MTA port for DSNs, notices, releases and remote alias targets; default: [next_hop] relay when that is smtp") }).prefault({}),
+  outgoing: z
+    .strictObject({
+      relay: relay
+        .optional()
+        .describe(
+          "MTA port for DSNs, notices, releases and remote alias targets; default: [next_hop] relay when that is smtp",
+        ),
+    })
+    .prefault({}),
   delivery: z
     .strictObject({
-      domains: z.union([z.array(z.string()), z.string()]).optional().describe("What local means everywhere: a list, or a file with one domain a line"),
+      domains: z
+        .union([z.array(z.string()), z.string()])
+        .optional()
+        .describe("What local means everywhere: a list, or a file with one domain a line"),
       mail_root: z.string().optional().describe("Where mailboxes live; default: state_dir/mail"),
-      users: z.string().optional().describe("Dovecot-compatible passwd-file; default: state_dir/users"),
-      unknown: z.enum(["refuse", "create"]).optional().describe("What to do with a local address without a mailbox; refuse, but create when there is no configuration file"),
-      create_folders: z.enum(["never", "always"]).default("never").describe("Whether user+folder@ may create a folder"),
-      recipient_delimiter: z.string().max(4).default("+").describe("Characters that start the folder part of an address"),
-      quota: octets("0").describe("Octets per mailbox unless the users file says otherwise; 0 = none"),
+      users: z
+        .string()
+        .optional()
+        .describe("Dovecot-compatible passwd-file; default: state_dir/users"),
+      unknown: z
+        .enum(["refuse", "create"])
+        .optional()
+        .describe(
+          "What to do with a local address without a mailbox; refuse, but create when there is no configuration file",
+        ),
+      create_folders: z
+        .enum(["never", "always"])
+        .default("never")
+        .describe("Whether user+folder@ may create a folder"),
+      recipient_delimiter: z
+        .string()
+        .max(4)
+        .default("+")
+        .describe("Characters that start the folder part of an address"),
+      quota: octets("0").describe(
+        "Octets per mailbox unless the users file says otherwise; 0 = none",
+      ),
     })
     .prefault({}),
   quarantine: z
@@ -111,24 +205,37 @@ export const schema = z.strictObject({
   limits: z
     .strictObject({
       message_size: octets("100M").describe("Larger messages get 552 5.3.4"),
-      in_flight: count(100).describe("Messages between MAIL FROM and reply, per worker; more wait, then get 451 4.3.2"),
+      in_flight: count(100).describe(
+        "Messages between MAIL FROM and reply, per worker; more wait, then get 451 4.3.2",
+      ),
       connections: count(500).describe("Connections per listener and worker; more get 421 4.7.0"),
       recipients: count(1100).describe("Recipients of one message; more get 452 4.5.3"),
       received: count(100).describe("Received fields; more get 554 5.4.6 (a loop)"),
       header_size: octets("1M").describe("Octets of the header; the rest is UNCHECKED_LIMIT"),
       parts: count(10_000).describe("MIME parts that are looked at; more are UNCHECKED_LIMIT"),
-      depth: count(100).describe("Nesting of MIME parts that is looked at; more is UNCHECKED_LIMIT"),
+      depth: count(100).describe(
+        "Nesting of MIME parts that is looked at; more is UNCHECKED_LIMIT",
+      ),
       next_hop_connections: count(20).describe("Connections to one next hop, per worker"),
-      budget_before_queue: duration("80s").describe("Time for one message on a before-queue listener, then 451"),
+      budget_before_queue: duration("80s").describe(
+        "Time for one message on a before-queue listener, then 451",
+      ),
       budget_after_queue: duration("240s").describe("The same after-queue"),
       check_deadline: duration("30s").describe("Time for one check, then its UNCHECKED finding"),
       stop_deadline: duration("30s").describe("How long a stop waits for messages in flight"),
-      bare_newlines: z.enum(["normalise", "refuse"]).default("normalise").describe("Bare CR, bare LF and NUL in messages"),
+      bare_newlines: z
+        .enum(["normalise", "refuse"])
+        .default("normalise")
+        .describe("Bare CR, bare LF and NUL in messages"),
     })
     .prefault({}),
   headers: z
     .strictObject({
-      product: z.string().regex(/^[\x20-\x7e]{1,100}$/).default("postern").describe("The name in Received and X-Virus-Scanned"),
+      product: z
+        .string()
+        .regex(/^[\x20-\x7e]{1,100}$/)
+        .default("postern")
+        .describe("The name in Received and X-Virus-Scanned"),
     })
     .prefault({}),
 });

@@ -14,10 +14,17 @@ export class ConfigError extends Error {
   readonly code = "CONFIG";
 }
 
-export interface Config extends Omit<ConfigFile, "server" | "delivery" | "quarantine" | "listener" | "networks" | "outgoing"> {
+export interface Config extends Omit<
+  ConfigFile,
+  "server" | "delivery" | "quarantine" | "listener" | "networks" | "outgoing"
+> {
   /** The file it came from; null = built-in defaults. */
   readonly file: string | null;
-  readonly server: ConfigFile["server"] & { hostname: string; state_dir: string; rules_dir: string };
+  readonly server: ConfigFile["server"] & {
+    hostname: string;
+    state_dir: string;
+    rules_dir: string;
+  };
   readonly listener: readonly ListenerConfig[];
   readonly outgoing: { readonly relay: string | null };
   readonly networks: ConfigFile["networks"] & { mta_names: readonly string[] };
@@ -57,7 +64,9 @@ export function parseConfig(text: string, file: string): Config {
   }
   const result = schema.safeParse(raw);
   if (!result.success) {
-    throw new ConfigError(result.error.issues.flatMap((issue) => located(issue, text, file)).join("\n"));
+    throw new ConfigError(
+      result.error.issues.flatMap((issue) => located(issue, text, file)).join("\n"),
+    );
   }
   checkListeners(result.data, text, file);
   return complete(result.data, file);
@@ -71,12 +80,20 @@ function located(issue: z.core.$ZodIssue, text: string, file: string): string[] 
       return `${file}:${lineOf(text, path)}: unknown key "${dotted(path)}"${suggestion(key, known)}`;
     });
   }
-  const wanted = issue.code === "invalid_value" ? `one of ${issue.values.map((v) => `"${String(v)}"`).join(", ")}` : issue.message;
-  return [`${file}:${lineOf(text, issue.path)}: ${dotted(issue.path)}: expected ${wanted.replace(/^Invalid input: expected /, "")}`];
+  const wanted =
+    issue.code === "invalid_value"
+      ? `one of ${issue.values.map((v) => `"${String(v)}"`).join(", ")}`
+      : issue.message;
+  return [
+    `${file}:${lineOf(text, issue.path)}: ${dotted(issue.path)}: expected ${wanted.replace(/^Invalid input: expected /, "")}`,
+  ];
 }
 
 const dotted = (path: readonly PropertyKey[]): string =>
-  path.filter((part) => typeof part !== "number").map(String).join(".");
+  path
+    .filter((part) => typeof part !== "number")
+    .map(String)
+    .join(".");
 
 /** The keys that the schema knows at a path. */
 function keysAt(path: readonly PropertyKey[]): string[] {
@@ -113,7 +130,10 @@ export function lineOf(text: string, path: readonly PropertyKey[]): number {
     if (head !== null) {
       table = (head[2] ?? "").split(".").map((part) => part.trim().replace(/^["']|["']$/g, ""));
       if (head[1] === "[[" && table.join(".") === names.slice(0, table.length).join(".")) seen++;
-      if (table.join(".") === names.slice(0, table.length).join(".") && (head[1] === "[" || seen === index)) {
+      if (
+        table.join(".") === names.slice(0, table.length).join(".") &&
+        (head[1] === "[" || seen === index)
+      ) {
         tableLine = i + 1;
         if (table.length === names.length) return tableLine;
       }
@@ -123,7 +143,11 @@ export function lineOf(text: string, path: readonly PropertyKey[]): number {
     const key = /^\s*("[^"]*"|'[^']*'|[A-Za-z0-9_.-]+)\s*=/.exec(line)?.[1];
     if (key === undefined) continue;
     const full = [...table, ...key.split(".").map((part) => part.replace(/^["']|["']$/g, ""))];
-    if (full.join(".") === names.slice(0, full.length).join(".") && full.length >= Math.min(names.length, 2)) return i + 1;
+    if (
+      full.join(".") === names.slice(0, full.length).join(".") &&
+      full.length >= Math.min(names.length, 2)
+    )
+      return i + 1;
   }
   return tableLine;
 }
@@ -134,13 +158,18 @@ function checkListeners(config: ConfigFile, text: string, file: string): void {
   for (const [i, listener] of (config.listener ?? []).entries()) {
     const loopback = listener.listen.startsWith("unix:") || LOOPBACK.test(listener.listen);
     if (!loopback && listener.allow === undefined) {
-      errors.push(`${at(i, "listen")}: listener.listen: ${listener.listen} is not loopback, so it needs allow = ["…"] with the networks that may connect`);
+      errors.push(
+        `${at(i, "listen")}: listener.listen: ${listener.listen} is not loopback, so it needs allow = ["…"] with the networks that may connect`,
+      );
     }
     if (listener.protocol === "http" && listener.role === "delivery") {
       errors.push(`${at(i, "role")}: listener.role: an http listener has no role`);
     }
     const twin = (config.listener ?? []).findIndex((other) => other.listen === listener.listen);
-    if (twin < i) errors.push(`${at(i, "listen")}: listener.listen: ${listener.listen} is taken by an earlier listener`);
+    if (twin < i)
+      errors.push(
+        `${at(i, "listen")}: listener.listen: ${listener.listen} is taken by an earlier listener`,
+      );
   }
   if (errors.length > 0) throw new ConfigError(errors.join("\n"));
 }
@@ -158,7 +187,11 @@ function complete(config: ConfigFile, file: string | null): Config {
   const stateDir = path(config.server.state_dir);
   const besides = path("rules");
   const rulesDir =
-    config.server.rules_dir !== undefined ? path(config.server.rules_dir) : existsSync(besides) ? besides : SHIPPED_RULES;
+    config.server.rules_dir !== undefined
+      ? path(config.server.rules_dir)
+      : existsSync(besides)
+        ? besides
+        : SHIPPED_RULES;
   const { delivery } = config;
   return {
     ...config,
@@ -166,7 +199,11 @@ function complete(config: ConfigFile, file: string | null): Config {
     server: { ...config.server, hostname: host, state_dir: stateDir, rules_dir: rulesDir },
     listener: config.listener ?? schema.shape.listener.parse(DEFAULT_LISTENERS) ?? [],
     networks: { ...config.networks, mta_names: config.networks.mta_names ?? [host] },
-    outgoing: { relay: config.outgoing.relay ?? (config.next_hop.relay.startsWith("smtp:") ? config.next_hop.relay : null) },
+    outgoing: {
+      relay:
+        config.outgoing.relay ??
+        (config.next_hop.relay.startsWith("smtp:") ? config.next_hop.relay : null),
+    },
     delivery: {
       ...delivery,
       domains: domainsOf(delivery.domains, path, file === null ? ["localhost", host] : []),
@@ -174,7 +211,10 @@ function complete(config: ConfigFile, file: string | null): Config {
       users: path(delivery.users ?? join(stateDir, "users")),
       unknown: delivery.unknown ?? (file === null ? "create" : "refuse"),
     },
-    quarantine: { ...config.quarantine, dir: path(config.quarantine.dir ?? join(stateDir, "quarantine")) },
+    quarantine: {
+      ...config.quarantine,
+      dir: path(config.quarantine.dir ?? join(stateDir, "quarantine")),
+    },
   };
 }
 
@@ -192,6 +232,8 @@ function domainsOf(
       .map((line) => line.replace(/#.*/, "").trim().toLowerCase())
       .filter((line) => line !== "");
   } catch (error) {
-    throw new ConfigError(`${file}:1: delivery.domains: cannot be read: ${(error as Error).message}`);
+    throw new ConfigError(
+      `${file}:1: delivery.domains: cannot be read: ${(error as Error).message}`,
+    );
   }
 }

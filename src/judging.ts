@@ -26,7 +26,12 @@ export function surroundings(config: Config): Surroundings {
     mtaNames: new Set(nets.mta_names.map((name) => name.toLowerCase())),
     maxReceived: limits.received,
     maxHeaderBytes: limits.header_size,
-    readTree: (body) => readTree(body, { maxParts: limits.parts, maxDepth: limits.depth, maxHeaderBytes: limits.header_size }),
+    readTree: (body) =>
+      readTree(body, {
+        maxParts: limits.parts,
+        maxDepth: limits.depth,
+        maxHeaderBytes: limits.header_size,
+      }),
     nextId: logIds(),
     mailId,
   };

@@ -58,7 +58,8 @@ export function localDelivery(
       quota: delivery.quota === 0 ? null : { octets: delivery.quota, messages: null },
       folders: { create: delivery.create_folders, separator: "/" },
       outgoing,
-      report: (text, error) => log.error(`delivery: ${text}${error === undefined ? "" : `: ${error.message}`}`),
+      report: (text, error) =>
+        log.error(`delivery: ${text}${error === undefined ? "" : `: ${error.message}`}`),
     });
   return {
     filter: agent(outgoing === null ? "refuse" : "outgoing"),

@@ -3,7 +3,9 @@
 import cluster from "node:cluster";
 import { enableCompileCache } from "node:module";
 
-const COMMANDS: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<number>>>> = {
+const COMMANDS: Readonly<
+  Record<string, () => Promise<(args: readonly string[]) => Promise<number>>>
+> = {
   serve: async () => (await import("./cli/serve.ts")).serve,
   scan: async () => (await import("./cli/scan.ts")).scan,
   rules: async () => (await import("./cli/rules.ts")).rules,
@@ -33,7 +35,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
     const { suggestion } = await import("./sys/suggestion.ts");
-    process.stderr.write(`postern: no command "${name}"${suggestion(name, Object.keys(COMMANDS))}\n${USAGE}`);
+    process.stderr.write(
+      `postern: no command "${name}"${suggestion(name, Object.keys(COMMANDS))}\n${USAGE}`,
+    );
     return 2;
   }
   return (await load())(args);
@@ -46,8 +50,11 @@ function failure(error: unknown): number {
     process.stderr.write(`postern: ${(error as Error).message.replaceAll("\n", "\npostern: ")}\n`);
     return 2;
   }
-  const expected = error instanceof Error && !(error instanceof TypeError) && !(error instanceof ReferenceError);
-  process.stderr.write(`postern: ${expected && process.env["POSTERN_TRACE"] === undefined ? error.message : String((error as Error).stack ?? error)}\n`);
+  const expected =
+    error instanceof Error && !(error instanceof TypeError) && !(error instanceof ReferenceError);
+  process.stderr.write(
+    `postern: ${expected && process.env["POSTERN_TRACE"] === undefined ? error.message : String((error as Error).stack ?? error)}\n`,
+  );
   return 1;
 }
 

@@ -15,7 +15,11 @@ export type MetricsJson = readonly MetricObjectWithValues<MetricValue<string>>[]
 
 export type FromWorker =
   | { readonly kind: "hello" }
-  | { readonly kind: "ready"; readonly listening: readonly string[]; readonly skipped: readonly string[] }
+  | {
+      readonly kind: "ready";
+      readonly listening: readonly string[];
+      readonly skipped: readonly string[];
+    }
   | { readonly kind: "metrics"; readonly id: number; readonly metrics: MetricsJson }
   /** A start that cannot succeed: the text says what and why; exit code 1 or 2 for the whole server. */
   | { readonly kind: "failed"; readonly text: string; readonly exitCode: 1 | 2 }

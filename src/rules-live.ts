@@ -7,7 +7,7 @@ import type { SourcePairs } from "./process-messages.ts";
 import { compileRules, type CompiledRules, type RuleFacts } from "./ruleset/compile.ts";
 import { errorText, type RuleError } from "./ruleset/errors.ts";
 import { readLastGood, storeLastGood } from "./ruleset/last-good.ts";
-import { readRules, type RuleSource } from "./ruleset/source.ts";
+import { readRules, versionOf, type RuleSource } from "./ruleset/source.ts";
 import { watchRules, type Watch } from "./ruleset/watch.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
@@ -43,78 +43,106 @@ export function compileAll(source: RuleSource, config: Config): CompiledRules {
   const checks = checksOf(first.ok);
   return compileRules(source, {
     ...facts,
-    symbols: checks.flatMap((check) => [...check.symbols.map((s) => s.symbol), `UNCHECKED_${check.name.toUpperCase()}`]),
+    symbols: checks.flatMap((check) => [
+      ...check.symbols.map((s) => s.symbol),
+      `UNCHECKED_${check.name.toUpperCase()}`,
+    ]),
   });
 }
 
 /** Reads and compiles at start; falls back to the last good source. Throws with all errors when there is none. */
 export async function liveRules(config: Config, log: Log, metrics: Metrics): Promise<LiveRules> {
-  const { rules_dir: dir, state_dir: stateDir } = config.server;
-  let watching: Watch | null = null;
-  let onChange: (source: SourcePairs) => void = () => {};
-  let trouble: string | null = null;
-  let current: RuleSource;
+  const rules = new Rules(config, log, metrics);
+  await rules.start();
+  return rules;
+}
 
-  const read = async (): Promise<{ ok: RuleSource } | { errors: readonly RuleError[] }> => {
-    const source = await readRules(dir);
-    if ("errors" in source) return source;
-    const compiled = compileAll(source.ok, config);
-    if ("errors" in compiled) return { errors: compiled.errors };
-    for (const warning of compiled.warnings) log.warn(errorText(warning));
-    return { ok: source.ok };
-  };
-  const failed = (errors: readonly RuleError[], kept: string): void => {
-    for (const error of errors) log.error(errorText(error));
-    log.error(`the rule files have errors: ${kept}`);
-    trouble = `the last good rules are kept: ${errors[0] === undefined ? "" : errorText(errors[0])}`;
-    metrics.rulesLoad.set(0);
-    metrics.rulesReloads.inc({ result: "error" });
-  };
-  const good = async (source: RuleSource): Promise<void> => {
-    trouble = null;
-    current = source;
-    metrics.rulesLoad.set(1);
-    metrics.rulesReloads.inc({ result: "ok" });
-    await storeLastGood(stateDir, source).catch((error: Error) =>
-      // Only the next start would miss it; the rules in force are not touched.
-      log.warn(`the last good rules cannot be stored in ${stateDir}: ${error.message}`),
+class Rules implements LiveRules {
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #metrics: Metrics;
+  #current: RuleSource = new Map();
+  #trouble: string | null = null;
+  #watch: Watch | null = null;
+  #onChange: (source: SourcePairs) => void = () => {};
+
+  constructor(config: Config, log: Log, metrics: Metrics) {
+    this.#config = config;
+    this.#log = log;
+    this.#metrics = metrics;
+  }
+
+  source(): SourcePairs {
+    return [...this.#current];
+  }
+
+  trouble(): string | null {
+    return this.#trouble;
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  async start(): Promise<void> {
+    const first = await this.#read();
+    if ("ok" in first) return this.#good(first.ok);
+    const last = await readLastGood(this.#config.server.state_dir);
+    if (last === null) throw new RulesError(first.errors);
+    this.#current = last;
+    this.#failed(first.errors, "starting with the last good ones");
+  }
+
+  async watch(onChange: (source: SourcePairs) => void): Promise<void> {
+    const { rules_dir: dir } = this.#config.server;
+    this.#onChange = onChange;
+    this.#watch = await watchRules(
+      dir,
+      () => void this.reload(),
+      (cause) => this.#log.warn(`${dir} cannot be watched: ${String(cause)}`),
     );
-  };
-  const reload = async (): Promise<void> => {
-    const result = await read();
+  }
+
+  async reload(): Promise<void> {
+    const result = await this.#read();
     if ("errors" in result) {
-      failed(result.errors, "the last good ones stay in force");
+      this.#failed(result.errors, "the last good ones stay in force");
       return;
     }
-    await good(result.ok);
-    log.info(`rules loaded from ${dir}`);
-    onChange([...result.ok]);
-  };
-
-  const first = await read();
-  if ("ok" in first) {
-    current = first.ok;
-    await good(first.ok);
-  } else {
-    const last = await readLastGood(stateDir);
-    if (last === null) throw new RulesError(first.errors);
-    current = last;
-    failed(first.errors, "starting with the last good ones");
+    await this.#good(result.ok);
+    this.#log.info(`rules ${versionOf(result.ok)} loaded from ${this.#config.server.rules_dir}`);
+    this.#onChange(this.source());
   }
-  return {
-    source: () => [...current],
-    async watch(callback) {
-      onChange = callback;
-      watching = await watchRules(
-        dir,
-        () => void reload(),
-        (cause) => log.warn(`${dir} cannot be watched: ${String(cause)}`),
-      );
-    },
-    reload,
-    trouble: () => trouble,
-    close: () => watching?.close(),
-  };
+
+  async #read(): Promise<{ ok: RuleSource } | { errors: readonly RuleError[] }> {
+    const source = await readRules(this.#config.server.rules_dir);
+    if ("errors" in source) return source;
+    const compiled = compileAll(source.ok, this.#config);
+    if ("errors" in compiled) return { errors: compiled.errors };
+    for (const warning of compiled.warnings) this.#log.warn(errorText(warning));
+    return { ok: source.ok };
+  }
+
+  #failed(errors: readonly RuleError[], kept: string): void {
+    for (const error of errors) this.#log.error(errorText(error));
+    this.#log.error(`the rule files have errors: ${kept}`);
+    const [first] = errors;
+    this.#trouble = `the last good rules are kept: ${first === undefined ? "" : errorText(first)}`;
+    this.#metrics.rulesLoad.set(0);
+    this.#metrics.rulesReloads.inc({ result: "error" });
+  }
+
+  async #good(source: RuleSource): Promise<void> {
+    this.#trouble = null;
+    this.#current = source;
+    this.#metrics.rulesLoad.set(1);
+    this.#metrics.rulesReloads.inc({ result: "ok" });
+    const { state_dir: stateDir } = this.#config.server;
+    await storeLastGood(stateDir, source).catch((error: Error) =>
+      // Only the next start would miss it; the rules in force are not touched.
+      this.#log.warn(`the last good rules cannot be stored in ${stateDir}: ${error.message}`),
+    );
+  }
 }
 
 /** Rule files that do not compile, and no last good ones to fall back to. Exit code 2. */

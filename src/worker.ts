@@ -28,7 +28,9 @@ export async function work(): Promise<void> {
         }
         break;
       case "metrics":
-        void json(meters).then((values) => say({ kind: "metrics", id: message.id, metrics: values }));
+        void json(meters).then((values) =>
+          say({ kind: "metrics", id: message.id, metrics: values }),
+        );
         break;
       case "stop":
         void stop(app, log, meters);
@@ -40,7 +42,11 @@ export async function work(): Promise<void> {
   say({ kind: "hello" });
 }
 
-async function start(message: ToWorker & { kind: "start" }, log: Log, meters: Metrics): Promise<App | null> {
+async function start(
+  message: ToWorker & { kind: "start" },
+  log: Log,
+  meters: Metrics,
+): Promise<App | null> {
   try {
     const app = await startApp(message.config, new Map(message.rules), log, meters);
     say({ kind: "ready", listening: app.listening, skipped: app.skipped });
@@ -59,7 +65,7 @@ async function stop(app: App | null, log: Log | null, meters: Metrics): Promise<
 }
 
 async function json(meters: Metrics): Promise<MetricsJson> {
-  return (await meters.registry.getMetricsAsJSON()) as MetricsJson;
+  return await meters.registry.getMetricsAsJSON();
 }
 
 function say(message: FromWorker): void {

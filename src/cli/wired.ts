@@ -1,4 +1,6 @@
 // Commands over the stores of a configuration: what app.ts wires for the server, wired for one run.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { quarantine as quarantineStore } from "../mailstore/quarantine.ts";
 import { parseNextHop } from "../clients/next-hop.ts";
 import { smtpDestination, type SmtpDestination } from "../clients/smtp.ts";
@@ -13,6 +15,7 @@ import { mailId } from "../sys/ids.ts";
 import { processLog, type Log } from "../sys/log.ts";
 import { UsageError } from "./options.ts";
 import { quarantine } from "./quarantine.ts";
+import { user } from "./user.ts";
 
 /** Takes --config FILE out of the arguments: these commands read the rest themselves. */
 function split(args: readonly string[]): { config: Config; rest: string[] } {
@@ -49,17 +52,23 @@ export async function quarantineCommand(args: readonly string[]): Promise<number
   const relay = config.outgoing.relay ?? config.next_hop.relay;
   const nextHop = relay === "local" ? null : parseNextHop(relay);
   const destination =
-    nextHop === null ? await localRelease(config, log) : smtpDestination({ nextHop, hostname: config.server.hostname });
+    nextHop === null
+      ? await localRelease(config, log)
+      : smtpDestination({ nextHop, hostname: config.server.hostname });
   const code = await quarantine(
     rest,
     {
       out: async (data) => {
-        if (!process.stdout.write(data)) await new Promise<void>((resolve) => process.stdout.once("drain", () => resolve()));
+        if (!process.stdout.write(data))
+          await new Promise<void>((resolve) => process.stdout.once("drain", () => resolve()));
       },
       err: (text) => void process.stderr.write(text),
     },
     {
-      quarantine: quarantineStore({ directory: config.quarantine.dir, warn: (text) => log.warn(text) }),
+      quarantine: quarantineStore({
+        directory: config.quarantine.dir,
+        warn: (text) => log.warn(text),
+      }),
       destination,
       hostname: config.server.hostname,
       now: () => new Date(),
@@ -73,4 +82,24 @@ export async function quarantineCommand(args: readonly string[]): Promise<number
   if (nextHop !== null) await (destination as SmtpDestination).close();
   log.flush();
   return code;
+}
+
+export async function userCommand(args: readonly string[]): Promise<number> {
+  const { config, rest } = split(args);
+  const { delivery, server } = config;
+  const virtualFile = [
+    join(server.rules_dir, "local.d", "virtual"),
+    join(server.rules_dir, "virtual"),
+  ].find(existsSync);
+  return user(
+    rest,
+    { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
+    {
+      usersFile: delivery.users,
+      mailRoot: delivery.mail_root,
+      virtualFile: virtualFile ?? null,
+      domains: new Set(delivery.domains),
+      hostname: server.hostname,
+    },
+  );
 }

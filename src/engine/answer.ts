@@ -51,7 +51,13 @@ export async function answer(
     const judgement = await judge(message, bench, { ...means.judging, signal: deadline.signal });
     const applying = means.applying(judgement, deadline.signal);
     const applied = await apply(message, judgement.judged, skip, together, applying);
-    const { outcomes, reply, reported } = await settle(message, applied, together, means, deadline.signal);
+    const { outcomes, reply, reported } = await settle(
+      message,
+      applied,
+      together,
+      means,
+      deadline.signal,
+    );
     if (reply?.kind === "tempfail" || gone.aborted) await remember(message, outcomes, means);
     means.record({
       message,
@@ -108,7 +114,9 @@ function told(message: Message, reported: Reported, means: AnswerMeans): void {
       `(${message.envelope.id}) a non-delivery report is owed to the sender and there is no [outgoing] relay to send it through: set [outgoing] relay`,
     );
   } else if (reported.result !== "sent") {
-    log.info(`dsn: (${message.envelope.id}) non-delivery report ${reported.result}: ${reported.why}`);
+    log.info(
+      `dsn: (${message.envelope.id}) non-delivery report ${reported.result}: ${reported.why}`,
+    );
   }
 }
 
@@ -119,12 +127,21 @@ async function skips(message: Message, handedOn: HandedOn): Promise<readonly boo
 }
 
 /** A retry will come: notes who has the message already. A note that cannot be written is logged; the reply stands. */
-async function remember(message: Message, outcomes: readonly Outcome[], means: AnswerMeans): Promise<void> {
-  const has = outcomes.map(({ how, skipped }) => !skipped && (how === "handed-on" || how === "bounced"));
+async function remember(
+  message: Message,
+  outcomes: readonly Outcome[],
+  means: AnswerMeans,
+): Promise<void> {
+  const has = outcomes.map(
+    ({ how, skipped }) => !skipped && (how === "handed-on" || how === "bounced"),
+  );
   if (!has.includes(true)) return;
   const keys = await keysOf(message);
   try {
-    await means.handedOn.remember(keys.filter((_, i) => has[i]), Date.now());
+    await means.handedOn.remember(
+      keys.filter((_, i) => has[i]),
+      Date.now(),
+    );
   } catch (error) {
     // The message itself is safe either way: what may follow is a second copy, and the operator is told.
     means.recording.log.error(

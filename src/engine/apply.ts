@@ -30,7 +30,11 @@ export interface Keeping {
 export interface ApplyMeans {
   readonly destination: Destination;
   /** One copy for the message; the failure reply when it cannot be kept. */
-  keep(message: Message, judged: readonly Judged[], deadline: AbortSignal): Promise<Keeping | Reply>;
+  keep(
+    message: Message,
+    judged: readonly Judged[],
+    deadline: AbortSignal,
+  ): Promise<Keeping | Reply>;
   edits(message: Message, judged: Judged, quarantined: boolean): readonly Edit[];
   /** The recipient as the destination shall see it (address extension). */
   addressed(recipient: Recipient, folder: string | null, local: boolean): Recipient;
@@ -56,7 +60,8 @@ export async function apply(
   return run.apply();
 }
 
-const LATE = (id: string): Reply => tempfail(451, "4.3.0", `Temporary failure, id=${id} - out of time`);
+const LATE = (id: string): Reply =>
+  tempfail(451, "4.3.0", `Temporary failure, id=${id} - out of time`);
 
 class Run {
   readonly message: Message;
@@ -68,7 +73,13 @@ class Run {
   readonly byNextHop: boolean[];
   private keeping: Keeping | null = null;
 
-  constructor(message: Message, judged: readonly Judged[], skip: readonly boolean[], together: boolean, means: ApplyMeans) {
+  constructor(
+    message: Message,
+    judged: readonly Judged[],
+    skip: readonly boolean[],
+    together: boolean,
+    means: ApplyMeans,
+  ) {
     this.message = message;
     this.judged = judged;
     this.skip = skip;
@@ -118,7 +129,9 @@ class Run {
         index,
         edits: this.means.edits(this.message, judged, this.keeping !== null && verdict.quarantine),
         folder: verdict.folder,
-        tainted: verdict.categories.some((name) => name === "spam" || name === "spammy" || name === "virus"),
+        tainted: verdict.categories.some(
+          (name) => name === "spam" || name === "spammy" || name === "virus",
+        ),
       };
     });
   }
@@ -138,11 +151,14 @@ class Run {
 
   /** Whose verdict asks for a copy; over SMTP also a spam or virus reject that a 250 for others would hide. */
   private wantingCopy(): number[] {
-    const mixed = this.together && this.judged.some(({ verdict }) => verdict.disposition !== "reject");
+    const mixed =
+      this.together && this.judged.some(({ verdict }) => verdict.disposition !== "reject");
     return this.judged.flatMap(({ verdict }, i) => {
       if (this.skip[i] === true || verdict.disposition === "tempfail") return [];
       const hidden =
-        mixed && verdict.disposition === "reject" && ["virus", "spam", "spammy"].includes(verdict.category);
+        mixed &&
+        verdict.disposition === "reject" &&
+        ["virus", "spam", "spammy"].includes(verdict.category);
       return verdict.quarantine || hidden ? [i] : [];
     });
   }
@@ -217,7 +233,13 @@ class Run {
         this.replies.find((r) => r?.kind === "tempfail") ??
         tempfail(451, "4.3.0", `Temporary failure, id=${id}`);
       const skipped = this.skip[i] === true;
-      return { judged, reply, skipped, byNextHop: this.byNextHop[i] === true, how: howOf(judged, reply, skipped) };
+      return {
+        judged,
+        reply,
+        skipped,
+        byNextHop: this.byNextHop[i] === true,
+        how: howOf(judged, reply, skipped),
+      };
     });
     return { outcomes, quarantine };
   }

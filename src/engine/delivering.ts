@@ -28,7 +28,10 @@ const ACCEPT_ALL: Policy = {
 };
 
 /** Means that hand every message to `destination` as it came. */
-export function delivering(common: Omit<AnswerMeans, "applying" | "record">, destination: Destination): AnswerMeans {
+export function delivering(
+  common: Omit<AnswerMeans, "applying" | "record">,
+  destination: Destination,
+): AnswerMeans {
   return {
     ...common,
     bench: () => noChecks(common.bench()),

@@ -42,7 +42,9 @@ export function editsFor(
     local,
     fields: message.header.fields,
     quarantined,
-    virusScanned: judgement.timings.has("virus") && !verdict.findings.some((f) => f.symbol === "UNCHECKED_VIRUS"),
+    virusScanned:
+      judgement.timings.has("virus") &&
+      !verdict.findings.some((f) => f.symbol === "UNCHECKED_VIRUS"),
     ...alertsOf(verdict.findings),
     spam: wasScored(judgement) ? spamFacts(judged) : null,
     subjectTag: policy.subjectTag,
@@ -63,7 +65,11 @@ function spamFacts({ policy, verdict }: Judged): SpamFacts {
   };
 }
 
-function alertsOf(findings: readonly Finding[]): { viruses: string[]; banned: string | null; malformed: string | null } {
+function alertsOf(findings: readonly Finding[]): {
+  viruses: string[];
+  banned: string | null;
+  malformed: string | null;
+} {
   const details = (category: string): string[] => [
     ...new Set(findings.filter((f) => f.category === category).map((f) => f.detail)),
   ];
@@ -98,7 +104,9 @@ export async function keepCopy(
   deadline: AbortSignal,
 ): Promise<Keeping | Reply> {
   const { envelope, header, body } = message;
-  const wanting = judged.find(({ verdict }) => verdict.quarantine) ?? judged.find(({ verdict }) => STOPS[verdict.disposition]);
+  const wanting =
+    judged.find(({ verdict }) => verdict.quarantine) ??
+    judged.find(({ verdict }) => STOPS[verdict.disposition]);
   const category = wanting?.verdict.category ?? "clean";
   const prepared = await facts.quarantine.prepare(
     {
@@ -139,23 +147,47 @@ function keptRecipient({ recipient, verdict }: Judged): KeptRecipient {
   };
 }
 
-function copyLines(message: Message, wanting: Judged | undefined, judgement: Judgement, facts: FilterFacts): string[] {
-  const spam = wanting !== undefined && wasScored(judgement) ? spamFields({ ...spamFacts(wanting), tag: -Infinity }) : [];
-  return [...alertFields(alertsOf(judgement.findings)), ...spam, receivedLine(receivedFacts(message, facts))];
+function copyLines(
+  message: Message,
+  wanting: Judged | undefined,
+  judgement: Judgement,
+  facts: FilterFacts,
+): string[] {
+  const spam =
+    wanting !== undefined && wasScored(judgement)
+      ? spamFields({ ...spamFacts(wanting), tag: -Infinity })
+      : [];
+  return [
+    ...alertFields(alertsOf(judgement.findings)),
+    ...spam,
+    receivedLine(receivedFacts(message, facts)),
+  ];
 }
 
 /** The recipient as an MTA shall see it: user+Junk@domain, with ORCPT so that the original is not lost. */
-export function extended(recipient: Recipient, folder: string | null, delimiter: string): Recipient {
-  if (folder === null || delimiter === "" || !/^[A-Za-z0-9_-]{1,32}$/.test(folder)) return recipient;
+export function extended(
+  recipient: Recipient,
+  folder: string | null,
+  delimiter: string,
+): Recipient {
+  if (folder === null || delimiter === "" || !/^[A-Za-z0-9_-]{1,32}$/.test(folder))
+    return recipient;
   const { raw, domain } = recipient.address;
   const at = raw.lastIndexOf("@");
   if (at <= 0 || domain === "" || raw.startsWith('"') || raw.startsWith("@")) return recipient;
   const local = raw.slice(0, at).split(delimiter)[0] ?? "";
   const orcpt = recipient.params.some((param) => param.toUpperCase().startsWith("ORCPT="));
-  const xtext = raw.replace(/[^\x21-\x2a\x2c-\x3c\x3e-\x7e]/g, (c) => `+${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
+  const xtext = raw.replace(
+    /[^\x21-\x2a\x2c-\x3c\x3e-\x7e]/g,
+    (c) => `+${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
+  );
   const ascii = /^[\x21-\x7e]+$/.test(raw);
   return {
-    address: { raw: `${local}${delimiter}${folder}${raw.slice(at)}`, local: `${local}${delimiter}${folder}`, domain },
+    address: {
+      raw: `${local}${delimiter}${folder}${raw.slice(at)}`,
+      local: `${local}${delimiter}${folder}`,
+      domain,
+    },
     params: orcpt || !ascii ? recipient.params : [...recipient.params, `ORCPT=rfc822;${xtext}`],
   };
 }

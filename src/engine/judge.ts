@@ -41,16 +41,25 @@ export interface JudgeOptions {
 }
 
 /** Never rejects: a check that throws or is late leaves UNCHECKED_<CHECK>. */
-export async function judge(message: Message, bench: Bench, options: JudgeOptions): Promise<Judgement> {
-  const seats = message.envelope.recipients.map((recipient) => seat(recipient, message, bench, options));
+export async function judge(
+  message: Message,
+  bench: Bench,
+  options: JudgeOptions,
+): Promise<Judgement> {
+  const seats = message.envelope.recipients.map((recipient) =>
+    seat(recipient, message, bench, options),
+  );
   const findings: Finding[] = [];
   const timings = new Map<string, number>();
   for (const tier of TIERS) {
     const checks = bench.checks.filter((check) => check.tier === tier);
     if (checks.length === 0) continue;
     const so = { findings: [...findings], signal: options.signal };
-    const results = await Promise.all(checks.map((check) => ask(check, message, so, options, timings)));
-    for (const found of results) for (const finding of found) findings.push(weighed(finding, bench.rules));
+    const results = await Promise.all(
+      checks.map((check) => ask(check, message, so, options, timings)),
+    );
+    for (const found of results)
+      for (const finding of found) findings.push(weighed(finding, bench.rules));
     if (tier === TIERS.at(-1)) break;
     const left = bench.checks.filter((check) => TIERS.indexOf(check.tier) > TIERS.indexOf(tier));
     if (left.length > 0 && seats.every((s) => settled(s, findings, left))) break;
@@ -114,11 +123,21 @@ async function ask(
 }
 
 function unchecked(name: string, detail: string): Finding {
-  return { check: name, symbol: `UNCHECKED_${name.toUpperCase()}`, category: "unchecked", score: 0, detail };
+  return {
+    check: name,
+    symbol: `UNCHECKED_${name.toUpperCase()}`,
+    category: "unchecked",
+    score: 0,
+    detail,
+  };
 }
 
 /** True when nothing that the remaining checks may report can change this recipient's verdict. */
-function settled(s: Seat, findings: readonly Finding[], left: readonly Check<"message">[]): boolean {
+function settled(
+  s: Seat,
+  findings: readonly Finding[],
+  left: readonly Check<"message">[],
+): boolean {
   const verdict = decide(findingsOf(s.recipient.address.raw, findings), s.policy);
   if (!STOPS[verdict.disposition]) return false;
   const possible = new Set<Category>(["unchecked"]);

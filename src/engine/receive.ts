@@ -2,7 +2,14 @@
 // line), the origin, and counts the hops. Called by answer.ts; what cannot be a message is answered with a Reply here.
 import { canonicalIp, type Networks } from "../mail/ip.ts";
 import { headerEnd, parseHeader, fieldsNamed, type Header } from "../mail/header.ts";
-import { UNKNOWN_CLIENT, type Body, type Client, type Message, type Transaction, type Tree } from "../mail/message.ts";
+import {
+  UNKNOWN_CLIENT,
+  type Body,
+  type Client,
+  type Message,
+  type Transaction,
+  type Tree,
+} from "../mail/message.ts";
 import { parseReceived, type Received } from "../mail/received.ts";
 import { reject, type Reply } from "../mail/reply.ts";
 
@@ -68,7 +75,9 @@ export function isReply(value: Message | Reply): value is Reply {
 /** Octets from the start that hold the whole header, or `max` octets when it is longer. */
 async function headerBytes(body: Body, max: number): Promise<Buffer> {
   if (body.bytes !== null) {
-    return body.bytes.length === 1 && body.bytes[0] !== undefined ? body.bytes[0] : Buffer.concat(body.bytes);
+    return body.bytes.length === 1 && body.bytes[0] !== undefined
+      ? body.bytes[0]
+      : Buffer.concat(body.bytes);
   }
   let bytes: Buffer = Buffer.alloc(0);
   for await (const chunk of body.open()) {
@@ -138,8 +147,11 @@ function originOf(
   if (intake.origin !== "auto") return intake.origin;
   if (around.internal.has(client.address)) return "outbound";
   if (ours !== null && /^(?:UTF8)?E?SMTPS?A$/.test(ours.protocol ?? "")) return "outbound";
-  const local = transaction.xforward.get("SOURCE")?.toUpperCase() !== "REMOTE" && client.address === null;
-  return local && ours !== null && (ours.bySendmail || ours.protocol === "LOCAL") ? "outbound" : "inbound";
+  const local =
+    transaction.xforward.get("SOURCE")?.toUpperCase() !== "REMOTE" && client.address === null;
+  return local && ours !== null && (ours.bySendmail || ours.protocol === "LOCAL")
+    ? "outbound"
+    : "inbound";
 }
 
 /** The oldest public-looking address in the Received lines, for the log; null when none is written. */
@@ -147,7 +159,12 @@ export function oldestAddress(header: Header): string | null {
   const received = fieldsNamed(header, "received");
   for (let i = received.length - 1; i >= 0 && i >= received.length - 20; i--) {
     const address = parseReceived(received[i]?.value ?? "").address;
-    if (address !== null && !/^(?:10|127|0)\.|^192\.168\.|^172\.(?:1[6-9]|2\d|3[01])\.|^169\.254\.|^(?:::1|f[cde])/.test(address)) {
+    if (
+      address !== null &&
+      !/^(?:10|127|0)\.|^192\.168\.|^172\.(?:1[6-9]|2\d|3[01])\.|^169\.254\.|^(?:::1|f[cde])/.test(
+        address,
+      )
+    ) {
       return address;
     }
   }

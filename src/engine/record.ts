@@ -9,7 +9,14 @@ import type { FateName } from "../verdict/policy.ts";
 import type { Outcome } from "./apply.ts";
 import type { Judgement } from "./judge.ts";
 import { logJson } from "./log-json.ts";
-import { logLines, type Ccat, type LogAction, type LogDirection, type LogRecipient, type LogRecord } from "./log-line.ts";
+import {
+  logLines,
+  type Ccat,
+  type LogAction,
+  type LogDirection,
+  type LogRecipient,
+  type LogRecord,
+} from "./log-line.ts";
 import { oldestAddress } from "./receive.ts";
 import type { Reported } from "./report.ts";
 
@@ -31,14 +38,19 @@ export interface Answered {
 
 /** True when a scorer answered: only then X-Spam-* are written and the log says a number. */
 export function wasScored(judgement: Pick<Judgement, "findings" | "timings">): boolean {
-  return judgement.timings.has("spam") || judgement.findings.some((finding) => finding.category === "spam");
+  return (
+    judgement.timings.has("spam") ||
+    judgement.findings.some((finding) => finding.category === "spam")
+  );
 }
 
 export function record(answered: Answered, { log, metrics }: RecordMeans): void {
   const facts = recordOf(answered);
   log.message(logLines(facts), () => ({
     ...logJson(facts),
-    timings: Object.fromEntries([...answered.judgement.timings].map(([name, ms]) => [name, Math.round(ms * 1000) / 1000])),
+    timings: Object.fromEntries(
+      [...answered.judgement.timings].map(([name, ms]) => [name, Math.round(ms * 1000) / 1000]),
+    ),
     because: answered.outcomes[0]?.judged.verdict.because ?? null,
   }));
   metrics.messageSeconds.observe(answered.elapsedMs / 1000);
@@ -56,12 +68,20 @@ export function record(answered: Answered, { log, metrics }: RecordMeans): void 
     metrics.messages.inc(labels);
   }
   if (answered.quarantine !== null) {
-    const category = answered.outcomes.find(({ judged }) => judged.verdict.quarantine)?.judged.verdict.category;
+    const category = answered.outcomes.find(({ judged }) => judged.verdict.quarantine)?.judged
+      .verdict.category;
     metrics.quarantined.inc({ category: category ?? "spam" });
   }
 }
 
-function recordOf({ message, judgement, outcomes, quarantine, reported, ...rest }: Answered): LogRecord {
+function recordOf({
+  message,
+  judgement,
+  outcomes,
+  quarantine,
+  reported,
+  ...rest
+}: Answered): LogRecord {
   const { envelope, header } = message;
   const scored = wasScored(judgement);
   const details = (category: string): string[] => [
@@ -111,7 +131,9 @@ function logRecipient(message: Message, outcome: Outcome, reported: Reported): L
   return {
     address: judged.recipient.address.raw,
     passed: how === "handed-on",
-    ccat: blockedByNextHop ? "MTA-BLOCKED" : CCAT_OF[how === "handed-on" ? gravest : judged.verdict.category],
+    ccat: blockedByNextHop
+      ? "MTA-BLOCKED"
+      : CCAT_OF[how === "handed-on" ? gravest : judged.verdict.category],
     action: actionOf(outcome, reported),
     direction: directionOf(message, judged.local),
     queuedAs: how === "handed-on" ? queuedAs(reply.text) : null,
@@ -126,7 +148,9 @@ function actionOf(outcome: Outcome, reported: Reported): LogAction {
     case "discarded":
       return "Discarded";
     case "bounced":
-      return reported.result === "sent" && reported.about.includes(outcome) ? "Bounced" : "NoBounce";
+      return reported.result === "sent" && reported.about.includes(outcome)
+        ? "Bounced"
+        : "NoBounce";
     case "rejected":
       return "Rejected";
     case "tempfailed":

@@ -44,14 +44,16 @@ export async function report(
     return reason === null;
   });
   const { sender, id } = message.envelope;
-  if (about.length === 0 || sender === null) return { result: "suppressed", why, reply: null, about: [] };
+  if (about.length === 0 || sender === null)
+    return { result: "suppressed", why, reply: null, about: [] };
   const route = means.routeTo(sender);
   if (route === null) return { result: "no route", why: "no [outgoing] relay", reply: null, about };
   const body = oneBuffer(await composeDsn(reportOf(message, about, means)));
   const reply = await send(route, message, sender, body, means.deadline);
   if (reply.kind === "ok") return { result: "sent", why: "", reply: null, about };
   // A report that is refused for good has nowhere to go: the next hop does not know the sender, and nobody else can help.
-  if (reply.kind === "reject") return { result: "suppressed", why: `refused: ${reply.text}`, reply: null, about };
+  if (reply.kind === "reject")
+    return { result: "suppressed", why: `refused: ${reply.text}`, reply: null, about };
   return {
     result: "failed",
     why: reply.text,
@@ -66,7 +68,9 @@ export function owedReports(outcomes: readonly Outcome[], hidden: boolean): read
     if (outcome.skipped) return false;
     if (outcome.how === "bounced") return true;
     if (!hidden || outcome.how !== "rejected") return false;
-    return outcome.byNextHop || !["virus", "spam", "spammy"].includes(outcome.judged.verdict.category);
+    return (
+      outcome.byNextHop || !["virus", "spam", "spammy"].includes(outcome.judged.verdict.category)
+    );
   });
 }
 
@@ -77,7 +81,12 @@ function kindOf(outcome: Outcome): Report["kind"] {
   return category === "clean" || category === "greylisted" ? "relay" : category;
 }
 
-function suppressed(message: Message, outcome: Outcome, bulk: string | null, cutoff: number): string | null {
+function suppressed(
+  message: Message,
+  outcome: Outcome,
+  bulk: string | null,
+  cutoff: number,
+): string | null {
   const { verdict, recipient } = outcome.judged;
   return dsnSuppressed({
     sender: message.envelope.sender,
@@ -94,7 +103,10 @@ function suppressed(message: Message, outcome: Outcome, bulk: string | null, cut
 function reportOf(message: Message, about: readonly Outcome[], means: ReportMeans): Report {
   const { envelope, header } = message;
   const [first] = about;
-  const what = first === undefined || first.byNextHop ? "" : reasonOf(first.judged.verdict).replace(/^[A-Z]+: /, "");
+  const what =
+    first === undefined || first.byNextHop
+      ? ""
+      : reasonOf(first.judged.verdict).replace(/^[A-Z]+: /, "");
   return {
     hostname: means.hostname,
     id: envelope.id,
@@ -106,7 +118,10 @@ function reportOf(message: Message, about: readonly Outcome[], means: ReportMean
     recipients: about.map(({ judged, reply }) => ({
       recipient: judged.recipient,
       // A bounce was answered 250 to the MTA; to the sender it is a refusal.
-      reply: reply.kind === "ok" ? { kind: "reject", code: 554, status: "5.7.0", text: reasonOf(judged.verdict) } : reply,
+      reply:
+        reply.kind === "ok"
+          ? { kind: "reject", code: 554, status: "5.7.0", text: reasonOf(judged.verdict) }
+          : reply,
       remoteMta: null,
     })),
     header,

@@ -25,7 +25,11 @@ export function networks(list: readonly string[]): Networks {
   for (const text of list) {
     const [address = "", bits] = text.replace(/[[\]]/g, "").split("/");
     const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-    block.addSubnet(address, bits === undefined ? (family === "ipv6" ? 128 : 32) : Number(bits), family);
+    block.addSubnet(
+      address,
+      bits === undefined ? (family === "ipv6" ? 128 : 32) : Number(bits),
+      family,
+    );
   }
   const known = new Map<string, boolean>();
   return {
@@ -34,7 +38,8 @@ export function networks(list: readonly string[]): Networks {
       const cached = known.get(address);
       if (cached !== undefined) return cached;
       const canonical = canonicalIp(address);
-      const inside = canonical !== null && block.check(canonical, isIPv6(canonical) ? "ipv6" : "ipv4");
+      const inside =
+        canonical !== null && block.check(canonical, isIPv6(canonical) ? "ipv6" : "ipv4");
       if (known.size >= 10_000) known.clear();
       known.set(address, inside);
       return inside;

@@ -38,9 +38,11 @@ export function parseReceived(value: string): Received {
   const note = start === null ? "" : (comments.get(1) ?? "");
   const literal = start !== null && start.word.startsWith("[");
   const address = start === null ? null : addressIn(literal ? start.word : note);
-  const helo = /\bhelo=([^\s()]{1,255})/.exec(note)?.[1] ?? (start === null || literal ? null : start.word);
+  const helo =
+    /\bhelo=([^\s()]{1,255})/.exec(note)?.[1] ?? (start === null || literal ? null : start.word);
   const exim = /\b(?:helo|port)=/.test(note);
-  const verified = exim && start !== null && !literal ? start.word : /^([A-Za-z0-9._-]{1,255}) \[/.exec(note)?.[1];
+  const verified =
+    exim && start !== null && !literal ? start.word : /^([A-Za-z0-9._-]{1,255}) \[/.exec(note)?.[1];
   return {
     from: start?.word ?? null,
     address,

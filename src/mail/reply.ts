@@ -6,7 +6,12 @@ export type TempfailCode = 421 | 450 | 451 | 452;
 export type RejectCode = 500 | 501 | 502 | 503 | 504 | 521 | 550 | 551 | 552 | 553 | 554 | 555;
 
 export type Reply =
-  | { readonly kind: "ok"; readonly code: OkCode; readonly status: `2.${number}.${number}`; readonly text: string }
+  | {
+      readonly kind: "ok";
+      readonly code: OkCode;
+      readonly status: `2.${number}.${number}`;
+      readonly text: string;
+    }
   | {
       readonly kind: "tempfail";
       readonly code: TempfailCode;
@@ -57,7 +62,7 @@ export function wireReply(reply: Reply): string {
   const room = 510 - 4 - status.length - 1;
   const text = printable(reply.text);
   const pieces: string[] = [];
-  for (let at = 0; at < text.length || pieces.length === 0; ) {
+  for (let at = 0; at < text.length || pieces.length === 0;) {
     let end = Math.min(text.length, at + room);
     const space = text.lastIndexOf(" ", end);
     if (end < text.length && space > at) end = space + 1;
@@ -65,7 +70,9 @@ export function wireReply(reply: Reply): string {
     at = end;
   }
   return pieces
-    .map((piece, i) => `${code}${i === pieces.length - 1 ? " " : "-"}${status} ${piece.trimEnd()}\r\n`)
+    .map(
+      (piece, i) => `${code}${i === pieces.length - 1 ? " " : "-"}${status} ${piece.trimEnd()}\r\n`,
+    )
     .join("");
 }
 

@@ -21,6 +21,8 @@ export function handedOnKey(
   bodyHash: string,
 ): string {
   return createHash("sha256")
-    .update([sender, recipient, messageId, bodyHash].map((part) => `${part.length}:${part}`).join(""))
+    .update(
+      [sender, recipient, messageId, bodyHash].map((part) => `${part.length}:${part}`).join(""),
+    )
     .digest("base64url");
 }

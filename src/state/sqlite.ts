@@ -102,7 +102,10 @@ function writerThread(file: string): Writer {
   let thread: Worker | null = null;
   let next = 0;
   const start = (): Worker => {
-    const worker = new Worker(WRITER, { eval: true, workerData: { file, settings: SETTINGS, timeout: BUSY_MS } });
+    const worker = new Worker(WRITER, {
+      eval: true,
+      workerData: { file, settings: SETTINGS, timeout: BUSY_MS },
+    });
     worker.unref();
     worker.on("message", ({ id, error }: { id: number; error: string | null }) => {
       const waiter = waiting.get(id);
@@ -111,7 +114,7 @@ function writerThread(file: string): Writer {
       if (error === null) waiter?.resolve();
       else waiter?.reject(new Error(`state store: ${error}`));
     });
-    worker.on("error", (error) => {
+    worker.on("error", (error: Error) => {
       thread = null;
       for (const waiter of waiting.values()) waiter.reject(error);
       waiting.clear();

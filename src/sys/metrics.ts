@@ -26,7 +26,9 @@ export interface Metrics {
   readonly eventLoopDelay: Gauge<"quantile">;
 }
 
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 240];
+const SECONDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 240,
+];
 
 /** Makes all metrics in a registry of their own. `eventLoop` is read at each scrape; null = not watched. */
 export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
@@ -45,20 +47,40 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
 
   return {
     registry,
-    messages: counter("messages_total", "Messages judged, by direction, deciding category and disposition, once per cluster of recipients", ["direction", "category", "disposition"]),
+    messages: counter(
+      "messages_total",
+      "Messages judged, by direction, deciding category and disposition, once per cluster of recipients",
+      ["direction", "category", "disposition"],
+    ),
     messageSeconds: histogram("message_seconds", "From the end of DATA to the reply"),
     checkSeconds: histogram("check_seconds", "Time of each check", ["check"]),
-    checkErrors: counter("check_errors_total", "Checks that could not answer (deadline or error)", ["check", "reason"]),
+    checkErrors: counter("check_errors_total", "Checks that could not answer (deadline or error)", [
+      "check",
+      "reason",
+    ]),
     inFlight: gauge("in_flight", "Messages between MAIL FROM and their reply"),
-    sessions: counter("sessions_total", "Connections by listener and how they were received (accepted, refused, busy)", ["listener", "result"]),
+    sessions: counter(
+      "sessions_total",
+      "Connections by listener and how they were received (accepted, refused, busy)",
+      ["listener", "result"],
+    ),
     nextHop: counter("next_hop_total", "Recipients answered by the next hop", ["result"]),
     deliveries: counter("deliveries_total", "Recipients answered by our own delivery", ["result"]),
     quarantined: counter("quarantined_total", "Messages put into quarantine", ["category"]),
     quarantineMessages: gauge("quarantine_messages", "Messages in quarantine", "max"),
     quarantineBytes: gauge("quarantine_bytes", "Octets of the quarantine", "max"),
-    dsn: counter("dsn_total", "Non-delivery reports of our own (sent, suppressed, failed)", ["result"]),
-    handedOn: counter("handed_on_skips_total", "Recipients skipped at a retry because they already have the message"),
-    rulesLoad: gauge("rules_load_success", "1 while the running rules are those on disk, 0 while the last good ones are kept", "max"),
+    dsn: counter("dsn_total", "Non-delivery reports of our own (sent, suppressed, failed)", [
+      "result",
+    ]),
+    handedOn: counter(
+      "handed_on_skips_total",
+      "Recipients skipped at a retry because they already have the message",
+    ),
+    rulesLoad: gauge(
+      "rules_load_success",
+      "1 while the running rules are those on disk, 0 while the last good ones are kept",
+      "max",
+    ),
     rulesReloads: counter("rules_reloads_total", "Loads of the rule files", ["result"]),
     spoolBytes: gauge("spool_bytes", "Octets of messages held in memory"),
     eventLoopDelay: delayGauge(registry, eventLoop),

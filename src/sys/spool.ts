@@ -1,23 +1,11 @@
 // The spool: where a message's octets stay between the client's dot and our answer. Memory while small (a message up to
 // perMessage, all together up to inAll), then one file that has no name: created in a directory of our own, unlinked at
 // once, read and written by position. The SMTP listener creates, fills and disposes; everybody else borrows.
-import { close, constants, open, read, unlink, writev } from "node:fs";
+import { constants, open, unlink, writev } from "node:fs";
 import { chmod, mkdir, readdir, unlink as unlinkLater } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-
-/** A received message: readable any number of times, by several readers at once, until dispose(). */
-export interface Spool {
-  readonly size: number;
-  /** All octets in order when they are in memory, else null: use open(). Not to be changed. */
-  readonly bytes: readonly Buffer[] | null;
-  /** Descriptor of the unlinked file when there is one, for readers in other threads; to be read by position only. */
-  readonly fd: number | null;
-  /** All octets in pieces of up to 128 KiB, each the reader's own when they come from the file. */
-  open(): AsyncIterable<Buffer>;
-  /** Frees memory and file. A read under way still ends; the next one fails. Again is harmless. */
-  dispose(): void;
-}
+import { closeUnlinked, FileSpool, MemorySpool, type Spool } from "./spooled.ts";
 
 /** A message on its way in. */
 export interface SpoolWriter {
@@ -49,7 +37,6 @@ export interface SpoolOptions {
 }
 
 const NAME = /^[0-9]+-[0-9]+\.spool$/;
-const READ_SIZE = 128 * 1024;
 /** Octets that wait while a write is in flight before the writer is told to wait. */
 const QUEUE = 256 * 1024;
 /** Pieces below this are copied together: a client that sends octet by octet must not cost a Buffer for each. */
@@ -262,85 +249,4 @@ function behind(pieces: Buffer[], octets: number): Buffer[] {
     rest -= piece.length;
   }
   return [];
-}
-
-/** Closes a file that no longer has a name. Its octets go with it, so that an error would change nothing. */
-function closeUnlinked(fd: number): void {
-  close(fd, () => {});
-}
-
-class MemorySpool implements Spool {
-  readonly size: number;
-  readonly fd = null;
-  #bytes: readonly Buffer[];
-  #release: (() => void) | null;
-
-  constructor(bytes: readonly Buffer[], size: number, release: () => void) {
-    this.#bytes = bytes;
-    this.size = size;
-    this.#release = release;
-  }
-
-  get bytes(): readonly Buffer[] {
-    if (this.#release === null) throw new Error("the spool was disposed of");
-    return this.#bytes;
-  }
-
-  async *open(): AsyncGenerator<Buffer> {
-    for (const piece of this.bytes) yield piece;
-  }
-
-  dispose(): void {
-    this.#release?.();
-    this.#release = null;
-    this.#bytes = [];
-  }
-}
-
-class FileSpool implements Spool {
-  readonly size: number;
-  readonly bytes = null;
-  readonly #fd: number;
-  #reading = 0;
-  #disposed = false;
-
-  constructor(fd: number, size: number) {
-    this.#fd = fd;
-    this.size = size;
-  }
-
-  get fd(): number {
-    return this.#fd;
-  }
-
-  async *open(): AsyncGenerator<Buffer> {
-    for (let at = 0; at < this.size;) {
-      const piece = await this.#read(at, Math.min(READ_SIZE, this.size - at));
-      yield piece;
-      at += piece.length;
-    }
-  }
-
-  dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    if (this.#reading === 0) closeUnlinked(this.#fd);
-  }
-
-  /** The descriptor stays open while a read is under way, since its number could be given to another file. */
-  #read(position: number, length: number): Promise<Buffer> {
-    if (this.#disposed) return Promise.reject(new Error("the spool was disposed of"));
-    this.#reading++;
-    return new Promise((resolve, reject) => {
-      const buffer = Buffer.allocUnsafeSlow(length);
-      read(this.#fd, buffer, 0, length, position, (error, count) => {
-        this.#reading--;
-        if (this.#disposed && this.#reading === 0) closeUnlinked(this.#fd);
-        if (error) return reject(error);
-        if (count === 0)
-          return reject(new Error("the spool file is shorter than what was written"));
-        resolve(count === length ? buffer : buffer.subarray(0, count));
-      });
-    });
-  }
 }

@@ -110,7 +110,12 @@ interface Step {
 }
 
 /** The fates that hold for one present category: one, but for `unchecked` one per check that could not answer. */
-function stepsOf(name: FateName, findings: readonly Finding[], policy: Policy, auth: boolean): Step[] {
+function stepsOf(
+  name: FateName,
+  findings: readonly Finding[],
+  policy: Policy,
+  auth: boolean,
+): Step[] {
   if (name !== "unchecked") {
     const fate = holding(policy.fates[name], auth);
     return fate === null ? [] : [{ name, fate, finding: firstOf(name, findings) }];

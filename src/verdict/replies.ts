@@ -37,7 +37,12 @@ export function reasonOf(verdict: Verdict): string {
 }
 
 function uncheckedWord(because: Finding | null): string {
-  return because?.symbol.replace(/^UNCHECKED_/, "").toLowerCase().replaceAll("_", " ") ?? "content";
+  return (
+    because?.symbol
+      .replace(/^UNCHECKED_/, "")
+      .toLowerCase()
+      .replaceAll("_", " ") ?? "content"
+  );
 }
 
 const REJECT_STATUS: Readonly<Record<FateName, `5.${number}.${number}`>> = {
@@ -69,7 +74,9 @@ export function stopReply(verdict: Verdict, id: string): Reply {
       return tempfail(451, "4.7.1", `Temporary failure, ${reason}`);
     case "accept":
     case "tag":
-      throw new Error(`a message that goes on is answered by its destination, not by "${verdict.disposition}"`);
+      throw new Error(
+        `a message that goes on is answered by its destination, not by "${verdict.disposition}"`,
+      );
   }
 }
 
@@ -102,7 +109,8 @@ export function collapse(endings: readonly [Ending, ...Ending[]]): Reply {
 }
 
 function countWords(endings: readonly Ending[]): string {
-  const count = (how: Ending["how"]): number => endings.filter((ending) => ending.how === how).length;
+  const count = (how: Ending["how"]): number =>
+    endings.filter((ending) => ending.how === how).length;
   return (
     [
       ["DISCARD", count("discarded")],

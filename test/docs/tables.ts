@@ -14,7 +14,7 @@ export async function tables(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ["configuration", configuration()],
     ["symbols", symbols()],
-    ["metrics", await metricsTable()],
+    ["metrics", metricsTable()],
     ["defects", defects()],
   ]);
 }
@@ -22,17 +22,23 @@ export async function tables(): Promise<ReadonlyMap<string, string>> {
 /** The text with each marked table replaced. Throws when a table has no place, or a place no table. */
 export function withTables(text: string, all: ReadonlyMap<string, string>): string {
   const used = new Set<string>();
-  const out = text.replace(/<!-- table (\w+) -->\n[\s\S]*?<!-- end -->/g, (_match, name: string) => {
-    const table = all.get(name);
-    if (table === undefined) throw new Error(`README.md asks for a table "${name}" that nobody makes`);
-    used.add(name);
-    return `<!-- table ${name} -->\n${table}\n<!-- end -->`;
-  });
-  for (const name of all.keys()) if (!used.has(name)) throw new Error(`README.md has no place for the table "${name}"`);
+  const out = text.replace(
+    /<!-- table (\w+) -->\n[\s\S]*?<!-- end -->/g,
+    (_match, name: string) => {
+      const table = all.get(name);
+      if (table === undefined)
+        throw new Error(`README.md asks for a table "${name}" that nobody makes`);
+      used.add(name);
+      return `<!-- table ${name} -->\n${table}\n<!-- end -->`;
+    },
+  );
+  for (const name of all.keys())
+    if (!used.has(name)) throw new Error(`README.md has no place for the table "${name}"`);
   return out;
 }
 
-const row = (...cells: string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} |`;
+const row = (...cells: string[]): string =>
+  `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} |`;
 const table = (head: string[], rows: string[][]): string =>
   [row(...head), row(...head.map(() => "---")), ...rows.map((cells) => row(...cells))].join("\n");
 
@@ -40,7 +46,12 @@ interface Node {
   readonly shape?: Readonly<Record<string, Node>>;
   readonly element?: Node;
   readonly description?: string;
-  readonly def?: { readonly type?: string; readonly innerType?: Node; readonly in?: Node; readonly defaultValue?: unknown };
+  readonly def?: {
+    readonly type?: string;
+    readonly innerType?: Node;
+    readonly in?: Node;
+    readonly defaultValue?: unknown;
+  };
 }
 
 function configuration(): string {
@@ -51,29 +62,35 @@ function configuration(): string {
     const listed = inner.element !== undefined;
     const keys = (listed ? unwrap(inner.element) : inner).shape ?? {};
     for (const [key, value] of Object.entries(keys)) {
-      rows.push([`\`${listed ? `[[${section}]]` : `[${section}]`} ${key}\``, defaultOf(value), describedBy(value)]);
+      rows.push([
+        `\`${listed ? `[[${section}]]` : `[${section}]`} ${key}\``,
+        defaultOf(value),
+        describedBy(value),
+      ]);
     }
   }
   return table(["key", "default", "meaning"], rows);
 }
 
 function unwrap(node: Node | undefined): Node {
-  let at = node;
-  while (at?.shape === undefined && at?.element === undefined && (at?.def?.innerType ?? at?.def?.in) !== undefined) {
-    at = at.def?.innerType ?? at.def?.in;
-  }
-  return at ?? {};
+  return (
+    chain(node ?? {}).find((one) => one.shape !== undefined || one.element !== undefined) ?? {}
+  );
 }
 
 function chain(node: Node): Node[] {
   const found: Node[] = [];
-  for (let at: Node | undefined = node; at !== undefined; at = at.def?.innerType ?? at.def?.in) found.push(at);
+  for (let at: Node | undefined = node; at !== undefined; at = at.def?.innerType ?? at.def?.in)
+    found.push(at);
   return found;
 }
 
 function defaultOf(node: Node): string {
-  const holder = chain(node).find((one) => one.def?.type === "default" || one.def?.type === "prefault");
-  if (holder === undefined) return chain(node).some((one) => one.def?.type === "optional") ? "" : "needed";
+  const holder = chain(node).find(
+    (one) => one.def?.type === "default" || one.def?.type === "prefault",
+  );
+  if (holder === undefined)
+    return chain(node).some((one) => one.def?.type === "optional") ? "" : "needed";
   return `\`${JSON.stringify(holder.def?.defaultValue)}\``;
 }
 
@@ -87,18 +104,36 @@ function symbols(): string {
   const compiled = compileRules(new Map(), { modes: [], hasOutgoing: false });
   if (!("ok" in compiled)) throw new Error("no rules do not compile");
   const rows = checksOf(compiled.ok).flatMap((check) => [
-    ...check.symbols.map((s) => [`\`${s.symbol}\``, check.name, s.category, String(s.score), s.meaning]),
+    ...check.symbols.map((s) => [
+      `\`${s.symbol}\``,
+      check.name,
+      s.category,
+      String(s.score),
+      s.meaning,
+    ]),
     ...(check.symbols.some((s) => s.symbol === `UNCHECKED_${check.name.toUpperCase()}`)
       ? []
-      : [[`\`UNCHECKED_${check.name.toUpperCase()}\``, check.name, "unchecked", "0", "The check failed or was late."]]),
+      : [
+          [
+            `\`UNCHECKED_${check.name.toUpperCase()}\``,
+            check.name,
+            "unchecked",
+            "0",
+            "The check failed or was late.",
+          ],
+        ]),
   ]);
   return table(["symbol", "check", "category", "score", "meaning"], rows);
 }
 
-async function metricsTable(): Promise<string> {
-  const all = await metrics().registry.getMetricsAsArray();
+function metricsTable(): string {
+  const all = metrics().registry.getMetricsAsArray();
   const rows = all.map((metric) => {
-    const { name, help, labelNames = [] } = metric as unknown as { name: string; help: string; labelNames?: readonly string[] };
+    const {
+      name,
+      help,
+      labelNames = [],
+    } = metric as unknown as { name: string; help: string; labelNames?: readonly string[] };
     const kind = metric.constructor.name.toLowerCase();
     return [`\`${name}\``, kind, labelNames.map((label) => `\`${label}\``).join(" "), help];
   });
@@ -108,7 +143,11 @@ async function metricsTable(): Promise<string> {
 function defects(): string {
   return table(
     ["defect", "counts as", "meaning"],
-    Object.entries(DEFECTS).map(([kind, { ambiguous, meaning }]) => [`\`${kind}\``, ambiguous ? "malformed" : "note", meaning]),
+    Object.entries(DEFECTS).map(([kind, { ambiguous, meaning }]) => [
+      `\`${kind}\``,
+      ambiguous ? "malformed" : "note",
+      meaning,
+    ]),
   );
 }
 
