@@ -2,7 +2,8 @@
 // wrong is remembered and the rest read and thrown away, since a refusal may only be said after the end of data.
 import { DataReader, type LineFaults } from "../mail/lines.ts";
 import { reject, tempfail, type Reply } from "../mail/reply.ts";
-import type { Spool, SpoolWriter } from "../sys/spool.ts";
+import type { SpoolWriter } from "../sys/spool.ts";
+import type { Spool } from "../sys/spooled.ts";
 import type { SmtpOptions } from "./smtp.ts";
 
 export interface Incoming {

@@ -5,7 +5,8 @@ import { SMTPServer } from "smtp-server";
 import type { LineFaults } from "../mail/lines.ts";
 import type { Recipient, Transaction } from "../mail/message.ts";
 import { reject, tempfail, type Reply } from "../mail/reply.ts";
-import type { Spool, SpoolRoom } from "../sys/spool.ts";
+import type { SpoolRoom } from "../sys/spool.ts";
+import type { Spool } from "../sys/spooled.ts";
 import { Connection, type Home } from "./smtp-connection.ts";
 import { STOPPING } from "./smtp-session.ts";
 

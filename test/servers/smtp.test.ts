@@ -5,7 +5,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { ok, type Reply } from "../../src/mail/reply.ts";
-import type { Spool } from "../../src/sys/spool.ts";
+import type { Spool } from "../../src/sys/spooled.ts";
 import type { Body } from "../../src/mail/message.ts";
 import type { SmtpHandler, SmtpOptions } from "../../src/servers/smtp.ts";
 import { spoolRoom } from "../../src/sys/spool.ts";

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readlinkSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -11,8 +12,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { spoolRoom, type Spool, type SpoolOptions, type SpoolRoom } from "../../src/sys/spool.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { spoolRoom, type SpoolOptions, type SpoolRoom } from "../../src/sys/spool.ts";
+import type { Spool } from "../../src/sys/spooled.ts";
 
 let dir: string;
 
@@ -32,6 +34,14 @@ async function filled(room: SpoolRoom, pieces: readonly Buffer[]): Promise<Spool
   const writer = room.create();
   for (const piece of pieces) await writer.write(piece);
   return writer.finish();
+}
+
+function isSpoolFile(fd: number | null): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`).includes(dir);
+  } catch {
+    return false; // Closed, and the number not given away yet.
+  }
 }
 
 async function text(spool: Spool): Promise<Buffer> {
@@ -70,8 +80,10 @@ describe("spool", () => {
     const [a, b] = await Promise.all([text(spool), text(spool)]);
     expect(a.equals(content) && b.equals(content)).toBe(true);
     expect((await text(spool)).equals(content)).toBe(true);
+    expect(isSpoolFile(spool.fd)).toBe(true);
     spool.dispose();
     await expect(text(spool)).rejects.toThrow(/disposed/);
+    await vi.waitFor(() => expect(isSpoolFile(spool.fd)).toBe(false));
   });
 
   test("a read under way when the spool is disposed of ends, the next fails", async () => {
@@ -82,6 +94,7 @@ describe("spool", () => {
     spool.dispose();
     expect((await first).value).toEqual(Buffer.alloc(128 * 1024, 7));
     await expect(reader.next()).rejects.toThrow(/disposed/);
+    await vi.waitFor(() => expect(isSpoolFile(spool.fd)).toBe(false));
   });
 
   test("memory of all messages together is bounded", async () => {
