@@ -73,14 +73,21 @@ function wordsOf(list: string): readonly Word[] | string {
   const words: Word[] = [];
   for (const item of splitOutsideQuotes(list, ",")) {
     if (item === null) return 'a quote is not closed: " is missing';
-    const bracketed = /<([^<>]*)>\s*$/.exec(item)?.[1];
-    const parts = bracketed === undefined ? splitOutsideQuotes(item, " ") : [bracketed];
+    const bracketed = inBrackets(item);
+    const parts = bracketed === null ? splitOutsideQuotes(item, " ") : [bracketed];
     for (const part of parts) {
       const raw = part?.trim() ?? "";
       if (raw !== "") words.push({ raw, text: unquoted(raw) });
     }
   }
   return words;
+}
+
+/** "Name <address>" → address; null without brackets. */
+function inBrackets(item: string): string | null {
+  const text = item.trimEnd();
+  const start = text.endsWith(">") ? text.lastIndexOf("<") : -1;
+  return start < 0 ? null : text.slice(start + 1, -1);
 }
 
 /** Null at the end when a quote is not closed. */
@@ -104,9 +111,30 @@ function splitOutsideQuotes(text: string, separator: "," | " "): (string | null)
 
 /** Removes quotes and the backslashes in them. */
 export function unquoted(text: string): string {
-  return text.replace(/"((?:[^"\\]|\\.)*)"/g, (_, inside: string) =>
-    inside.replace(/\\(.)/g, "$1"),
-  );
+  if (!text.includes('"')) return text;
+  let plain = "";
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charAt(at);
+    if (char === '"') quoted = !quoted;
+    else plain += char === "\\" && quoted ? text.charAt(++at) : char;
+  }
+  return plain;
+}
+
+/** The key of a line: what stands before the first ":" or blank outside quotes; null when there is neither. */
+export function splitKey(
+  text: string,
+  isEnd: (char: string) => boolean,
+): { key: string; rest: string } | null {
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charAt(at);
+    if (char === "\\" && quoted) at++;
+    else if (char === '"') quoted = !quoted;
+    else if (!quoted && isEnd(char)) return { key: text.slice(0, at), rest: text.slice(at + 1) };
+  }
+  return null;
 }
 
 function refusal(raw: string, word: string): string | null {

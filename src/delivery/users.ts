@@ -32,13 +32,16 @@ export interface UserTableOptions {
   readonly mailRoot: string;
   /** Hears of each reading that had problems. */
   readonly report: (problems: readonly RuleError[]) => void;
+  /** How long the file is not looked at again. */
+  readonly lookMs?: number;
 }
 
 const LOOK_MS = 1000;
 const LINES_PER_TURN = 5000;
 
 /** The users of a file. A missing file is an empty table at first, and afterwards a problem that changes nothing. */
-export function userTable({ file, mailRoot, report }: UserTableOptions): UserTable {
+export function userTable(options: UserTableOptions): UserTable {
+  const { file, mailRoot, report, lookMs = LOOK_MS } = options;
   let users: Users | null = null;
   let seen = "";
   let lookedAt = -Infinity;
@@ -64,7 +67,7 @@ export function userTable({ file, mailRoot, report }: UserTableOptions): UserTab
   };
   const current = async (): Promise<Users> => {
     const now = performance.now();
-    if (users !== null && now - lookedAt < LOOK_MS) return users;
+    if (users !== null && now - lookedAt < lookMs) return users;
     lookedAt = now;
     reading ??= look().finally(() => (reading = null));
     try {

@@ -1,7 +1,7 @@
 // The `virtual` file, in Postfix' virtual(5) syntax: "pattern target, target". Patterns: user@domain, @domain (everything else
 // in it; "*@domain" means the same), user, and a bare "domain anything", which declares a virtual domain.
 import { canonicalDomain } from "../mail/address.ts";
-import { logicalLines, parseTargets, tableBuilder, unquoted } from "./table-file.ts";
+import { logicalLines, parseTargets, splitKey, tableBuilder, unquoted } from "./table-file.ts";
 import type { Table } from "./table-file.ts";
 
 export interface VirtualTable extends Table {
@@ -16,18 +16,18 @@ export function parseVirtual(text: string, file: string): VirtualTable {
   const { lines, orphan } = logicalLines(text);
   if (orphan > 0) table.problem(orphan, "continues a line, but there is none before it");
   for (const { line, text: entry } of lines) {
-    const match = /^((?:"(?:[^"\\]|\\.)*"|[^"\s])+)\s+(.*)$/su.exec(entry);
-    if (match === null) {
+    const split = splitKey(entry, (char) => /\s/.test(char));
+    if (split === null) {
       table.problem(line, 'expected "address target, target"');
       continue;
     }
-    const key = parseKey(unquoted(match[1] ?? ""));
+    const key = parseKey(unquoted(split.key));
     if (key === null) {
-      table.problem(line, `${match[1]} is no address, @domain, name or domain`);
+      table.problem(line, `${split.key} is no address, @domain, name or domain`);
       continue;
     }
     if (key.declares) domains.add(key.domain);
-    const targets = parseTargets(match[2] ?? "");
+    const targets = parseTargets(split.rest);
     if (typeof targets === "string") {
       table.problem(line, targets);
       continue;
