@@ -1,7 +1,7 @@
 // The spool: where a message's octets stay between the client's dot and our answer. Memory while small (a message up to
 // perMessage, all together up to inAll), then one file that has no name: created in a directory of our own, unlinked at
 // once, read and written by position. The SMTP listener creates, fills and disposes; everybody else borrows.
-import { constants, open, unlink, writev } from "node:fs";
+import { constants, open, writev } from "node:fs";
 import { chmod, mkdir, readdir, unlink as unlinkLater } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -76,7 +76,7 @@ class Room implements SpoolRoom {
         removed++;
       } catch (error) {
         // Another process of ours may be between its open and its unlink.
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+        if (!isCode(error, "ENOENT")) throw error;
       }
     }
     return removed;
@@ -87,20 +87,33 @@ class Room implements SpoolRoom {
     const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     for (;;) {
       const path = join(this.#dir, `${process.pid}-${this.#files++}.spool`);
+      let fd: number;
       try {
-        const fd = await openLater(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-        await unlinkNow(path);
-        return fd;
+        fd = await openLater(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
       } catch (error) {
         // A leftover of an earlier process with our number; the next name is free.
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        if (isCode(error, "EEXIST")) continue;
+        throw error;
       }
+      try {
+        await unlinkLater(path);
+      } catch (error) {
+        // Another process of ours may have swept it away already.
+        if (!isCode(error, "ENOENT")) {
+          closeUnlinked(fd);
+          throw error;
+        }
+      }
+      return fd;
     }
   }
 }
 
+function isCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code;
+}
+
 const openLater: (path: string, flags: number, mode: number) => Promise<number> = promisify(open);
-const unlinkNow = promisify(unlink);
 
 class Writer implements SpoolWriter {
   readonly #room: Room;

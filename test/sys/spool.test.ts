@@ -211,6 +211,21 @@ describe("spool", () => {
     expect(statSync(dir).mode & 0o777).toBe(0o700);
   });
 
+  test("another process may sweep at any moment", async () => {
+    const room = await made({ perMessage: 0 });
+    let over = false;
+    const sweeping = (async () => {
+      while (!over) await spoolRoom({ dir }).sweep();
+    })();
+    for (let i = 0; i < 200; i++) {
+      const spool = await filled(room, [Buffer.from(`message ${i}`)]);
+      expect((await text(spool)).toString()).toBe(`message ${i}`);
+      spool.dispose();
+    }
+    over = true;
+    await sweeping;
+  });
+
   test("a leftover with our next name does not stop a message", async () => {
     const room = await made({ perMessage: 0 });
     writeFileSync(join(dir, `${process.pid}-0.spool`), "left");
