@@ -69,6 +69,12 @@ export function parseConfig(text: string, file: string): Config {
     );
   }
   checkListeners(result.data, text, file);
+  const rulesDir = result.data.server.rules_dir;
+  if (rulesDir !== undefined && !existsSync(resolve(dirname(file), rulesDir))) {
+    // Without rules every message would be accepted: a misspelt path must not start.
+    const at = `${file}:${lineOf(text, ["server", "rules_dir"])}`;
+    throw new ConfigError(`${at}: server.rules_dir: there is no directory ${rulesDir}`);
+  }
   return complete(result.data, file);
 }
 

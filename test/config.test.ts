@@ -1,0 +1,111 @@
+import { describe, expect, it } from "vitest";
+import { ConfigError, lineOf, loadConfig, parseConfig } from "../src/config.ts";
+
+const errors = (text: string): string => {
+  try {
+    parseConfig(text, "/etc/postern/postern.toml");
+    return "";
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as Error).message;
+  }
+};
+
+describe("errors name file and line", () => {
+  it.each([
+    [
+      "unknown key with a suggestion",
+      '[server]\nhostname = "a"\nwokers = 2\n',
+      /^\/etc\/postern\/postern\.toml:3: unknown key "server\.wokers" \(did you mean "workers"\?\)$/,
+    ],
+    [
+      "unknown table",
+      "[serverr]\nworkers = 1\n",
+      /:1: unknown key "serverr" \(did you mean "server"\?\)$/,
+    ],
+    ["bad value", '[server]\n\nworkers = "two"\n', /:3: server\.workers: expected number/],
+    [
+      "bad word",
+      '[[listener]]\nprotocol = "smtp"\nlisten = "127.0.0.1:1"\nmode = "queue"\n',
+      /:4: listener\.mode: expected one of "after-queue", "before-queue"$/,
+    ],
+    [
+      "second listener",
+      '[[listener]]\nprotocol = "smtp"\nlisten = "127.0.0.1:1"\n[[listener]]\nprotocol = "smtp"\nlisten = "nowhere"\n',
+      /:6: listener\.listen: expected an address such as/,
+    ],
+    [
+      "bad duration",
+      '[limits]\ncheck_deadline = "soon"\n',
+      /:2: limits\.check_deadline: expected a time/,
+    ],
+    ["bad network", '[networks]\ninternal = ["10.0.0.0/33"]\n', /:2: networks\.internal/],
+    ["not TOML", "[server\n", /^\/etc\/postern\/postern\.toml:1: /],
+    [
+      "not loopback without allow",
+      '[[listener]]\nprotocol = "smtp"\nlisten = "0.0.0.0:10024"\n',
+      /:3: listener\.listen: 0\.0\.0\.0:10024 is not loopback, so it needs allow/,
+    ],
+    [
+      "same address twice",
+      '[[listener]]\nprotocol = "smtp"\nlisten = "127.0.0.1:1"\n[[listener]]\nprotocol = "lmtp"\nlisten = "127.0.0.1:1"\n',
+      /:6: .* is taken by an earlier listener/,
+    ],
+    [
+      "missing rules",
+      '[server]\nrules_dir = "/no/such/dir"\n',
+      /:2: server\.rules_dir: there is no directory/,
+    ],
+  ])("%s", (_name, text, expected) => {
+    expect(errors(text)).toMatch(expected);
+  });
+
+  it("tells all at once", () => {
+    expect(errors("[server]\nwokers = 1\n[limits]\nparts = 0\n").split("\n")).toHaveLength(2);
+  });
+});
+
+describe("defaults", () => {
+  it("without a file are loopback, local delivery and mailboxes made as mail comes", () => {
+    const config = loadConfig(null);
+    expect(config.listener.map((l) => [l.protocol, l.listen, l.role])).toEqual([
+      ["smtp", "127.0.0.1:10024", "filter"],
+      ["lmtp", "127.0.0.1:10025", "delivery"],
+      ["http", "127.0.0.1:10090", "filter"],
+    ]);
+    expect(config.delivery).toMatchObject({ unknown: "create" });
+    expect(config.delivery.domains).toContain("localhost");
+    expect(config.next_hop.relay).toBe("local");
+  });
+
+  it("with a file refuse unknown users and resolve paths against the file", () => {
+    const config = parseConfig(
+      '[server]\nstate_dir = "var"\n[quarantine]\nmax_age = "2d"\nmax_size = "1K"\n',
+      "/etc/postern/postern.toml",
+    );
+    expect(config.delivery.unknown).toBe("refuse");
+    expect(config.server.state_dir).toBe("/etc/postern/var");
+    expect(config.quarantine).toMatchObject({
+      max_age: 2 * 864e5,
+      max_size: 1024,
+      dir: "/etc/postern/var/quarantine",
+    });
+  });
+
+  it("send reports where filtered mail goes back, if that is SMTP", () => {
+    const relay = (text: string) => parseConfig(text, "/x.toml").outgoing.relay;
+    expect(relay('[next_hop]\nrelay = "smtp:127.0.0.1:10025"\n')).toBe("smtp:127.0.0.1:10025");
+    expect(relay('[next_hop]\nrelay = "lmtp:127.0.0.1:24"\n')).toBeNull();
+    expect(relay("")).toBeNull();
+  });
+});
+
+it("lineOf finds keys in dotted and repeated tables", () => {
+  const text = '[a]\nb = 1\n[[c]]\nd = 1\n[[c]]\n"d" = 2\n';
+  expect([
+    lineOf(text, ["a", "b"]),
+    lineOf(text, ["c", 0, "d"]),
+    lineOf(text, ["c", 1, "d"]),
+    lineOf(text, ["z"]),
+  ]).toEqual([2, 4, 6, 1]);
+});

@@ -1,0 +1,216 @@
+// The server as a process: starts, refuses what it must, reloads, restarts a worker, stops. No other server is needed.
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+const MAIN = new URL("../src/main.ts", import.meta.url).pathname;
+const RULES = new URL("../rules", import.meta.url).pathname;
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  until(pattern: RegExp): Promise<string>;
+  exit(): Promise<number | null>;
+}
+
+let dir: string;
+const started: Running[] = [];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "postern-serve-"));
+  cpSync(RULES, join(dir, "rules"), { recursive: true });
+  writeFileSync(
+    join(dir, "postern.toml"),
+    `[[listener]]\nprotocol = "smtp"\nlisten = "unix:${dir}/filter.sock"\nsocket_mode = "0600"\n` +
+      `[[listener]]\nprotocol = "http"\nlisten = "unix:${dir}/http.sock"\n[delivery]\ndomains = ["ours.example"]\nunknown = "create"\n`,
+  );
+});
+
+afterEach(async () => {
+  for (const one of started.splice(0)) {
+    one.child.kill("SIGKILL");
+    await one.exit();
+  }
+  rmSync(dir, { recursive: true });
+});
+
+function serve(...args: string[]): Running {
+  const child = spawn(
+    process.execPath,
+    [MAIN, "serve", "--config", join(dir, "postern.toml"), ...args],
+    { cwd: dir },
+  );
+  let output = "";
+  const wake = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (data: Buffer) => {
+      output += data.toString();
+      for (const one of wake) one();
+    });
+  }
+  const ended = once(child, "exit").then(([code]) => code as number | null);
+  const running: Running = {
+    child,
+    output: () => output,
+    until: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const match = pattern.exec(output);
+          if (match !== null) {
+            wake.delete(look);
+            resolve(match[0]);
+          }
+        };
+        wake.add(look);
+        void ended.then(() => reject(new Error(`ended: ${output}`)));
+        look();
+      }),
+    exit: () => ended,
+  };
+  started.push(running);
+  return running;
+}
+
+/** Sends one message in one write and resolves with everything the server said. */
+function inject(body: string, to = "a@ours.example"): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(join(dir, "filter.sock"));
+    let said = "";
+    socket.on("data", (data) => (said += data.toString()));
+    socket.on("error", reject);
+    socket.on("close", () => resolve(said));
+    socket.write(`EHLO x\r\nMAIL FROM:<s@remote.example>\r\nRCPT TO:<${to}>\r\nDATA\r\n`);
+    socket.once("data", () => socket.write(`${body.replaceAll("\n", "\r\n")}\r\n.\r\nQUIT\r\n`));
+  });
+}
+
+function get(path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(join(dir, "http.sock"));
+    let said = "";
+    socket.on("data", (data) => (said += data.toString()));
+    socket.on("error", reject);
+    socket.on("end", () => resolve(said));
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  });
+}
+
+describe("postern serve", () => {
+  it("is ready within two seconds, takes mail, and stops when told", async () => {
+    const began = Date.now();
+    const server = serve();
+    await server.until(/^ready: /m);
+    expect(Date.now() - began).toBeLessThan(process.env["CI"] === undefined ? 4000 : 8000);
+    expect(statSync(join(dir, "filter.sock")).mode & 0o777).toBe(0o600);
+    expect(await inject("Subject: hi\n\nhello")).toMatch(/^250 2\.0\.0 \S+ Saved/m);
+    expect(readdirSync(join(dir, "var/mail/ours.example/a/Maildir/new"))).toHaveLength(1);
+    expect(await get("/readyz")).toMatch(/^HTTP\/1\.1 200[\s\S]*ready/);
+    expect(await get("/healthz")).toMatch(/^HTTP\/1\.1 200/);
+    expect(await get("/metrics")).toMatch(
+      /^postern_messages_total\{direction="Inbound",category="clean",disposition="accept"\} 1$/m,
+    );
+    expect(await get("/etc/passwd")).toMatch(/^HTTP\/1\.1 404/);
+    server.child.kill("SIGTERM");
+    expect(await server.exit()).toBe(0);
+    expect(existsSync(join(dir, "filter.sock"))).toBe(false);
+  });
+
+  it("refuses a second instance on the same state_dir", async () => {
+    await serve().until(/^ready: /m);
+    const second = serve();
+    expect(await second.exit()).toBe(1);
+    expect(second.output()).toMatch(/another postern runs on/);
+    expect(await inject("Subject: hi\n\nhello")).toMatch(/^250 2\.0\.0/m);
+  });
+
+  it("keeps the last good rules when a line is wrong, also over a restart, and takes new ones by itself", async () => {
+    const server = serve();
+    await server.until(/^ready: /m);
+    writeFileSync(join(dir, "rules/local.d/senders.rules"), 'denny .remote.example "no"\n');
+    await server.until(/rules\/local\.d\/senders\.rules:1: .*did you mean.*deny/);
+    expect(await get("/readyz")).toMatch(
+      /last good rules are kept: rules\/local\.d\/senders\.rules:1/,
+    );
+    expect(await get("/metrics")).toMatch(/^postern_rules_load_success 0$/m);
+    expect(await inject("Subject: hi\n\nhello")).toMatch(/^250 2\.0\.0/m);
+    server.child.kill("SIGTERM");
+    await server.exit();
+
+    const again = serve();
+    await again.until(/^ready: /m);
+    expect(again.output()).toMatch(/starting with the last good ones/);
+    writeFileSync(join(dir, "rules/local.d/senders.rules"), "");
+    writeFileSync(
+      join(dir, "rules/local.d/banned.rules"),
+      'deny *.foo "no foo" "We take no foo"\n',
+    );
+    await again.until(/^rules [0-9a-f]+ loaded/m);
+    expect(await inject('Subject: hi\nContent-Type: text/plain; name="x.foo"\n\nhello')).toMatch(
+      /^250 2\.7\.0 Ok, discarded, id=\S+ - We take no foo/m,
+    );
+  });
+
+  it("does not start with rules that never compiled", async () => {
+    writeFileSync(join(dir, "rules/local.d/policy.rules"), "fate virus sometimes discard\n");
+    const server = serve();
+    expect(await server.exit()).toBe(2);
+    expect(server.output()).toMatch(/rules\/local\.d\/policy\.rules:1: /);
+  });
+
+  it("replaces a worker that dies", async () => {
+    const server = serve();
+    await server.until(/^ready: /m);
+    const worker = readdirSync(
+      `/proc/${server.child.pid ?? 0}/task/${server.child.pid ?? 0}/`,
+    ).includes("children")
+      ? Number(
+          (await import("node:fs"))
+            .readFileSync(
+              `/proc/${server.child.pid ?? 0}/task/${server.child.pid ?? 0}/children`,
+              "utf8",
+            )
+            .trim()
+            .split(" ")[0],
+        )
+      : 0;
+    expect(worker).toBeGreaterThan(0);
+    process.kill(worker, "SIGKILL");
+    await server.until(/worker \d+ ended \(SIGKILL\)/);
+    for (let tries = 0; tries < 100; tries++) {
+      if (/200/.test((await get("/readyz")).split("\r\n")[0] ?? "")) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(await inject("Subject: hi\n\nhello")).toMatch(/^250 2\.0\.0/m);
+  });
+
+  it("ends its workers when the supervisor is killed, and the socket is free again", async () => {
+    const server = serve();
+    await server.until(/^ready: /m);
+    server.child.kill("SIGKILL");
+    await server.exit();
+    const next = serve();
+    await next.until(/^ready: /m);
+    expect(await inject("Subject: hi\n\nhello")).toMatch(/^250 2\.0\.0/m);
+  });
+
+  it("refuses a configuration with exit code 2 and a suggestion", async () => {
+    writeFileSync(join(dir, "postern.toml"), "[limits]\nmesage_size = 1\n");
+    const server = serve();
+    expect(await server.exit()).toBe(2);
+    expect(server.output()).toMatch(
+      /postern\.toml:2: unknown key "limits\.mesage_size" \(did you mean "message_size"\?\)/,
+    );
+  });
+});
