@@ -245,7 +245,7 @@ async function write(
       const secret = password ?? newPassword();
       const quota =
         flags.quota === null ? "" : `userdb_quota_rule=*:storage=${quotaText(flags.quota)}`;
-      const line = `${key}:${await hashed(secret, flags.scheme)}::::::${quota}`;
+      const line = `${key}:${await hashed(secret, flags.scheme)}::::${homeOf(key, options)}::${quota}`;
       const made = parseUser(line, options.mailRoot);
       if (typeof made === "string") throw new Error(`${key}: ${made}`);
       await store.createMailbox(made.mailbox);
@@ -260,6 +260,13 @@ async function write(
   if (aliases !== virtual && virtualFile !== null) await replaceFile(virtualFile, aliases, 0o644);
   await replaceFile(usersFile, users, 0o640);
   io.stdout.write(shown.map((line) => `${line}\n`).join(""));
+}
+
+/** Written out, so that Dovecot needs no setting that agrees with ours; "" where the format cannot hold the path. */
+function homeOf(key: string, { mailRoot }: UserOptions): string {
+  const at = key.lastIndexOf("@");
+  const home = path.join(mailRoot, key.slice(at + 1), key.slice(0, at));
+  return /[:\s]/.test(home) ? "" : home;
 }
 
 /** Dovecot reads a bare number as kilobytes, so that octets are said as such. */

@@ -75,8 +75,11 @@ export async function openBelow(
   }
   try {
     const { uid, mode, dev, ino } = await statFile(fd);
-    if (uid !== owner.uid) throw new UnsafeDirectory(path, `belongs to user ${uid}`);
+    const isOurs = uid === owner.uid || (owner.giveAway && uid === process.geteuid?.());
+    if (!isOurs) throw new UnsafeDirectory(path, `belongs to user ${uid}`);
     if ((mode & 0o022) !== 0) throw new UnsafeDirectory(path, "others may write to it");
+    // Made by us as root just now, perhaps by another delivery that has not come to this yet.
+    if (uid !== owner.uid) await ownFile(fd, owner.uid, owner.gid);
     return { fd, path, device: dev, inode: ino };
   } catch (error) {
     await closeFile(fd);
@@ -94,21 +97,10 @@ export async function makeBelow(parent: Directory, name: string, owner: Owner): 
     // Another process may have made it just now: then it is checked like any other.
     if (!hasCode(error, "EEXIST")) throw error;
   }
-  if (owner.giveAway) await giveAway(parent, name, owner);
   await syncFile(parent.fd);
   const made = await openBelow(parent, name, owner);
   if (made === null) throw new UnsafeDirectory(`${parent.path}/${name}`, "vanished while made");
   return made;
-}
-
-async function giveAway(parent: Directory, name: string, owner: Owner): Promise<void> {
-  const fd = await openFile(below(parent, name), OPEN | constants.O_NOFOLLOW);
-  try {
-    const { uid } = await statFile(fd);
-    if (uid === process.geteuid?.()) await ownFile(fd, owner.uid, owner.gid);
-  } finally {
-    await closeFile(fd);
-  }
 }
 
 /** Opens a file of a directory for reading; null when missing, not a regular file, or a link. */

@@ -70,6 +70,8 @@ export interface Mailstore {
 interface Store extends MailstoreOptions {
   readonly folders: OpenFolders;
   readonly gate: QuotaGate;
+  /** makeFolder() for this store; deliveries that want the same folder share one making. */
+  readonly make: (mailbox: string, folder: string) => Promise<void>;
   readonly nameOf: () => string;
   /** Hears of clean-up that failed. */
   readonly failed: (error: unknown) => void;
@@ -85,11 +87,11 @@ export function mailstore(options: MailstoreOptions): Mailstore {
     ...options,
     folders: openFolders(options.maxOpen ?? 256, failed),
     gate: quotaGate(nameOf),
+    make: onceAtATime((mailbox, folder) => makeFolder(options.mailRoot, mailbox, folder, nameOf)),
     nameOf,
     failed,
   };
-  const make = (mailbox: string, folder: string): Promise<void> =>
-    makeFolder(store.mailRoot, mailbox, folder, nameOf);
+  const { make } = store;
   return {
     ready: () => watched(store, () => makeTop(store)),
     createMailbox: (mailbox) => watched(store, () => make(mailbox, INBOX)),
@@ -100,6 +102,28 @@ export function mailstore(options: MailstoreOptions): Mailstore {
       watched(store, () => prepare(store, { mailbox, folder, quota }, draft, signal)),
     sweep: () => sweepTmp(store.mailRoot),
     close: () => store.folders.close(),
+  };
+}
+
+type Make = (mailbox: string, folder: string) => Promise<void>;
+
+/** The same folder is made once, and the folders of a mailbox one after the other: they share a subscriptions file. */
+function onceAtATime(make: Make): Make {
+  const underWay = new Map<string, Promise<void>>();
+  const last = new Map<string, Promise<void>>();
+  return (mailbox, folder) => {
+    const key = keyOf(mailbox, folder);
+    const before = last.get(mailbox) ?? Promise.resolve();
+    const start = (): Promise<void> => make(mailbox, folder);
+    const making =
+      underWay.get(key) ??
+      before.then(start, start).finally(() => {
+        underWay.delete(key);
+        if (last.get(mailbox) === making) last.delete(mailbox);
+      });
+    underWay.set(key, making);
+    last.set(mailbox, making);
+    return making;
   };
 }
 
@@ -257,7 +281,7 @@ async function holdOrMake(store: Store, { mailbox, folder }: Place): Promise<Hel
   const there = await hold(store, mailbox, folder);
   if (there !== null) return there;
   // Only the mailbox is made: whether a folder may be is not decided here.
-  await makeFolder(store.mailRoot, mailbox, INBOX, store.nameOf);
+  await store.make(mailbox, INBOX);
   const made = await hold(store, mailbox, folder);
   if (made !== null) return made;
   const error: NodeJS.ErrnoException = new Error(`no folder ${folder}`);

@@ -43,9 +43,10 @@ test("add with a made-up password: shown once, kept as a hash, file 0640, mailbo
   expect(code).toBe(0);
   const password = /^alice@example\.test added, password: (\w{20})\n$/.exec(out)?.[1] ?? "";
   const line =
-    /^alice@example\.test:\{SHA512-CRYPT\}(\$6\$[^:]+)::::::userdb_quota_rule=\*:storage=1G\n$/.exec(
+    /^alice@example\.test:\{SHA512-CRYPT\}(\$6\$[^:]+)::::(\S+)::userdb_quota_rule=\*:storage=1G\n$/.exec(
       await text("users"),
     );
+  expect(line?.[2]).toBe(at("mail/example.test/alice"));
   expect(isSha512Password(password, line?.[1] ?? "")).toBe(true);
   expect((await stat(at("users"))).mode & 0o777).toBe(0o640);
   expect((await readdir(at("mail/example.test/alice/Maildir"))).sort()).toEqual([
@@ -62,7 +63,7 @@ test("add with a password from standard input, argon2", async () => {
     "a@example.test added\n",
   );
   expect(await text("users")).toMatch(
-    /^a@example\.test:\{ARGON2ID\}\$argon2id\$v=19\$m=65536,t=3,p=1\$[\w+/]{22}\$[\w+/]{43}::::::\n$/,
+    /^a@example\.test:\{ARGON2ID\}\$argon2id\$v=19\$m=65536,t=3,p=1\$[\w+/]{22}\$[\w+/]{43}::::\S+::\n$/,
   );
 });
 

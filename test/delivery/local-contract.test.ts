@@ -32,6 +32,6 @@ destinationContract("local delivery", async () => {
       );
     },
     residue: async () => (await r.files()).filter((file) => file.includes("/tmp/")),
-    close: r.close,
+    close: () => r.close(),
   };
 });

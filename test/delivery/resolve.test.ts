@@ -18,7 +18,8 @@ async function outcome(text: RoutesText, address: string): Promise<string> {
     return from + (target.user?.address ?? `new ${target.mailbox}`) + folder;
   });
   return (
-    shown.sort().join(" ") + (resolution.dangling.length > 0 ? ` ?${resolution.dangling}` : "")
+    shown.sort().join(" ") +
+    (resolution.dangling.length > 0 ? ` ?${resolution.dangling.join()}` : "")
   );
 }
 

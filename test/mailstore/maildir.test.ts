@@ -206,7 +206,8 @@ describe("paths", () => {
 
   test.skipIf(!isRoot)("root works for the owner of mail_root (skipped unless root)", async () => {
     chownSync(mailRoot, 12_345, 12_345);
-    await (await prepare()).commit();
+    const files = await Promise.all(Array.from({ length: 50 }, () => prepare()));
+    await Promise.all(files.map((file) => file.commit()));
     await store.createFolder(BOX, ".Junk");
     const all = readdirSync(mailRoot, { recursive: true, encoding: "utf8" });
     expect(new Set(all.map((name) => statSync(path.join(mailRoot, name)).uid))).toEqual(
@@ -251,6 +252,15 @@ describe("folders", () => {
     expect(inBox(".Lists.caf&AOk-").sort()).toEqual(["cur", "maildirfolder", "new", "tmp"]);
     expect(readFileSync(path.join(mailRoot, BOX, "subscriptions"), "latin1")).toBe(
       "V\t2\n\nLists\tcaf&AOk-\n",
+    );
+  });
+
+  test("twenty made at once are all subscribed", async () => {
+    const names = Array.from({ length: 20 }, (_, i) => `.f${i % 10}`);
+    await Promise.all(names.map((name) => store.createFolder(BOX, name)));
+    const lines = readFileSync(path.join(mailRoot, BOX, "subscriptions"), "latin1").split("\n");
+    expect(lines.slice(2, -1).sort()).toEqual(
+      [...new Set(names)].map((name) => name.slice(1)).sort(),
     );
   });
 
