@@ -1,16 +1,16 @@
 // IP addresses as text and as members of networks.
-import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";
+import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from "node:net";
 
 /**
- * The address in one spelling (lower case, IPv4-mapped IPv6 as IPv4), or null when it is none. Accepts brackets and the
+ * The address in one spelling (lower case, shortest IPv6, IPv4-mapped IPv6 as IPv4), or null when it is none. Accepts brackets and the
  * "IPv6:" tag of SMTP (RFC 5321 4.1.3).
  */
 export function canonicalIp(text: string): string | null {
   const bare = text.replace(/^\[(.*)\]$/, "$1").replace(/^ipv6:/i, "");
   if (isIPv4(bare)) return bare;
   if (!isIPv6(bare) || bare.includes("%")) return null;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1];
-  return mapped ?? bare.toLowerCase();
+  const short = new SocketAddress({ address: bare, family: "ipv6" }).address.toLowerCase();
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(short)?.[1] ?? short;
 }
 
 export interface Networks {

@@ -65,6 +65,27 @@ export interface Envelope extends Transaction {
   readonly origin: "inbound" | "outbound";
 }
 
+/** What an MTA asks before it takes a recipient (Postfix' policy delegation, Exim's readsocket). */
+export interface RcptQuestion {
+  readonly client: Client;
+  /** The login of the client, null when it has none. */
+  readonly login: string | null;
+  readonly sender: Address | null;
+  /** Null before RCPT, and at DATA and END-OF-MESSAGE when there are several. */
+  readonly recipient: Address | null;
+  readonly recipientCount: number;
+  /** Announced or real size in octets, 0 when unknown. */
+  readonly size: number;
+  /** "RCPT", "DATA", "END-OF-MESSAGE", … upper case. */
+  readonly state: string;
+  /** The same for all questions about one message; "" when the MTA gives none. */
+  readonly instance: string;
+  /** "policy_context" of the MTA: which recipe asks ("submission", "inbound", …), "" when none. */
+  readonly context: string;
+  /** Whose mail it is: our users' (login, internal network, submission) or from outside. */
+  readonly origin: "inbound" | "outbound";
+}
+
 /** Octets that can be read more than once. The owner disposes of them; a reader only borrows. */
 export interface Body {
   readonly size: number;

@@ -1,13 +1,15 @@
 // The shape of a check: one question, asked at one stage, in one tier. A check returns findings and may throw (the
 // engine turns that into UNCHECKED_<CHECK>); it knows no dispositions and reads no configuration.
-import type { Message } from "../mail/message.ts";
+import type { Message, RcptQuestion } from "../mail/message.ts";
 import type { Category, Finding } from "./finding.ts";
 
 /** Cheapest first; the engine runs tier after tier and the checks of one tier side by side. */
 export const TIERS = ["known", "client", "content", "score", "last"] as const;
 export type Tier = (typeof TIERS)[number];
 
+/** The two moments at which an MTA asks us. */
 export interface Subjects {
+  rcpt: RcptQuestion;
   message: Message;
 }
 
