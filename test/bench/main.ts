@@ -1,0 +1,91 @@
+// Benches: `npm run bench -- NAME [options]`. Each starts what it measures on free loopback ports below a temporary directory,
+// prints a Markdown table (or --json), and leaves nothing behind.
+import { parseArgs } from "node:util";
+
+const USAGE = `usage: npm run bench -- <name> [options]
+
+  relay     small messages a second through postern, against no hop, amavisd-new and Haraka
+            --sessions 10,50  --rounds 3  --seconds 6  --only direct,postern,amavisd-new,Haraka
+            needs smtp-source and smtp-sink (postfix); amavisd-new needs root; Haraka: HARAKA_DIR
+  large     many large messages in flight at once: digests, memory, event loop
+            --count 50  --size 20 (MB each)  --workers 2
+  profile   the functions that took most time, from the CPU profiles in a directory: profile DIR…
+
+  --json          figures as JSON instead of tables
+  --profile DIR   postern's processes leave CPU profiles there (slower: do not compare the rates)
+`;
+
+const NUMBERS = { rounds: 3, seconds: 6, count: 50, size: 20, workers: 2 } as const;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      sessions: { type: "string", default: "10,50" },
+      only: { type: "string", default: "" },
+      json: { type: "boolean", default: false },
+      profile: { type: "string" },
+      ...mapped(NUMBERS),
+    },
+  });
+  const number = (name: keyof typeof NUMBERS) => positive(name, values[name]);
+  const shared = { json: values.json, profileDir: values.profile ?? null };
+  const [name, ...rest] = positionals;
+  switch (name) {
+    case "relay": {
+      const { relay } = await import("./relay.ts");
+      const sessions = values.sessions.split(",").map((text) => positive("sessions", text));
+      const only = values.only.split(",").filter((text) => text !== "");
+      return relay({
+        ...shared,
+        sessions,
+        only,
+        rounds: number("rounds"),
+        seconds: number("seconds"),
+      });
+    }
+    case "large": {
+      const { large } = await import("./large.ts");
+      return large({
+        ...shared,
+        count: number("count"),
+        megabytes: number("size"),
+        workers: number("workers"),
+      });
+    }
+    case "profile": {
+      const { profile } = await import("./profile.ts");
+      return profile(rest);
+    }
+    default:
+      process.stderr.write(USAGE);
+      return name === undefined ? 0 : 2;
+  }
+}
+
+function mapped(
+  numbers: typeof NUMBERS,
+): Record<keyof typeof NUMBERS, { type: "string"; default: string }> {
+  const entries = Object.entries(numbers).map(([key, value]) => [
+    key,
+    { type: "string", default: String(value) },
+  ]);
+  return Object.fromEntries(entries) as Record<
+    keyof typeof NUMBERS,
+    { type: "string"; default: string }
+  >;
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`--${name}: ${JSON.stringify(text)} is not a positive whole number`);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,178 @@
+// How many small messages a second pass a hop: smtp-source → X → smtp-sink for X = nothing, postern, amavisd-new, Haraka, in
+// interleaved rounds of one run, so that whatever else the machine does meets all of them. Only ratios within a run count.
+import { direct, amavis, haraka, postern, type Candidate, type Peer } from "./peers.ts";
+import { loopDelay, type LoopDelay } from "./exposition.ts";
+import { sendLoad, startSink, toolsMissing } from "./postfix-tools.ts";
+import { treeCpuSeconds } from "./procfs.ts";
+import { figure, median, roundOf, table } from "./statistics.ts";
+import { stage, type Stage } from "./stage.ts";
+
+export interface RelayOptions {
+  readonly sessions: readonly number[];
+  readonly rounds: number;
+  /** How long one round of one peer should take. */
+  readonly seconds: number;
+  /** Names of the peers to measure; empty = all. */
+  readonly only: readonly string[];
+  readonly json: boolean;
+  /** Where postern's processes of the delay run leave their CPU profiles; null for none. */
+  readonly profileDir: string | null;
+}
+
+const BODY = 4096;
+const WORKERS = 2;
+
+interface Series {
+  readonly name: string;
+  readonly rates: number[];
+  /** CPU seconds of the peer's processes per 1,000 messages, one per round. */
+  readonly cpu: number[];
+}
+
+interface Steady {
+  readonly rate: number;
+  readonly atStart: LoopDelay;
+  readonly after: LoopDelay;
+}
+
+interface Result {
+  readonly sessions: number;
+  readonly series: readonly Series[];
+  readonly steady: Steady | null;
+}
+
+/** Runs it and prints; returns the exit code: 2 when a tool is missing. */
+export async function relay(options: RelayOptions): Promise<number> {
+  const missing = toolsMissing();
+  if (missing !== null) {
+    process.stderr.write(`relay needs Postfix's load tools: ${missing}\n`);
+    return 2;
+  }
+  const wanted = [direct, postern(WORKERS), amavis("lean"), amavis("debian"), haraka].filter(
+    ({ name }) => options.only.length === 0 || options.only.includes(name),
+  );
+  const skipped = wanted.flatMap((candidate) => {
+    const why = candidate.missing();
+    return why === null ? [] : [{ name: candidate.name, why }];
+  });
+  for (const { name, why } of skipped) process.stderr.write(`skipped: ${name}: ${why}\n`);
+  const there = wanted.filter((candidate) => candidate.missing() === null);
+  const stageOfRun = stage();
+  try {
+    const results: Result[] = [];
+    for (const sessions of options.sessions)
+      results.push(await measure(stageOfRun, there, sessions, options));
+    if (options.json)
+      process.stdout.write(
+        `${JSON.stringify({ bench: "relay", workers: WORKERS, body: BODY, results, skipped }, null, 2)}\n`,
+      );
+    else for (const result of results) process.stdout.write(`${page(result, options)}\n`);
+    return 0;
+  } finally {
+    await stageOfRun.close();
+  }
+}
+
+async function measure(
+  on: Stage,
+  candidates: readonly Candidate[],
+  sessions: number,
+  options: RelayOptions,
+): Promise<Result> {
+  const sinkPort = await startSink(on);
+  const peers: Peer[] = [];
+  for (const candidate of candidates) peers.push(await candidate.start(on, sinkPort));
+  const load = (peer: Peer, messages: number) =>
+    sendLoad({ port: peer.port, sessions, messages, size: BODY });
+  const sizes = new Map<Peer, number>();
+  for (const peer of peers) {
+    const cold = Math.max(sessions, 400);
+    const first = roundOf(cold / (await load(peer, cold)), options.seconds);
+    sizes.set(peer, roundOf(first / (await load(peer, first)), options.seconds));
+  }
+  const series = peers.map(({ name }): Series => ({ name, rates: [], cpu: [] }));
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const [i, peer] of peers.entries()) {
+      const messages = sizes.get(peer) ?? 0;
+      const before = peer.running === null ? 0 : treeCpuSeconds(peer.running.pid);
+      const rate = messages / (await load(peer, messages));
+      const cpu =
+        peer.running === null
+          ? NaN
+          : ((treeCpuSeconds(peer.running.pid) - before) / messages) * 1000;
+      series[i]?.rates.push(rate);
+      series[i]?.cpu.push(cpu);
+      process.stderr.write(
+        `${sessions} sessions, round ${round}: ${peer.name} ${figure(rate)}/s\n`,
+      );
+    }
+  }
+  for (const { running } of peers) await running?.stop();
+  const hasPostern = candidates.some(({ name }) => name === "postern");
+  return {
+    sessions,
+    series,
+    steady: hasPostern ? await steady(on, sinkPort, sessions, options) : null,
+  };
+}
+
+/**
+ * A fresh postern under load without a pause: its quantiles are of all its life, so idle rounds in between would flatter them.
+ */
+async function steady(
+  on: Stage,
+  sinkPort: number,
+  sessions: number,
+  options: RelayOptions,
+): Promise<Steady | null> {
+  const peer = await postern(WORKERS, options.profileDir).start(on, sinkPort);
+  const load = (messages: number) => sendLoad({ port: peer.port, sessions, messages, size: BODY });
+  const atStart = await delayOf(peer);
+  const probe = 4000;
+  const messages = roundOf(probe / (await load(probe)), 3 * options.seconds);
+  const rate = messages / (await load(messages));
+  const after = await delayOf(peer);
+  await peer.running?.stop();
+  return atStart === null || after === null ? null : { rate, atStart, after };
+}
+
+/** postern's event-loop delay since its start, read from /metrics. */
+export async function delayOf(peer: Peer): Promise<LoopDelay | null> {
+  const response = await fetch(`http://127.0.0.1:${peer.httpPort ?? 0}/metrics`);
+  return loopDelay(await response.text());
+}
+
+function page(
+  { sessions, series, steady: delay }: Result,
+  { rounds, seconds }: RelayOptions,
+): string {
+  const rateOf = (name: string) => {
+    const rates = series.find((one) => one.name === name)?.rates;
+    return rates === undefined ? null : median(rates);
+  };
+  const [bare, reference] = [rateOf("direct"), rateOf("amavisd-new")];
+  const rows = series.map(({ name, rates, cpu }) => {
+    const rate = median(rates);
+    return [
+      name,
+      figure(rate),
+      `${figure(Math.min(...rates))}–${figure(Math.max(...rates))}`,
+      figure(reference === null ? null : rate / reference),
+      figure(bare === null ? null : rate / bare),
+      figure(median(cpu)),
+    ];
+  });
+  const head = [
+    "through",
+    "messages/s",
+    "least–most",
+    "× amavisd-new",
+    "× direct",
+    "CPU s per 1,000",
+  ];
+  const delays =
+    delay === null
+      ? ""
+      : `postern alone, ${seconds * 3} s without a pause at ${figure(delay.rate)}/s: event loop late by p99.9 ${figure(delay.after.p999Ms)} ms, at most ${figure(delay.after.maxMs)} ms (at most ${figure(delay.atStart.maxMs)} ms before the first message)\n`;
+  return `\n${BODY} octets, ${sessions} sessions, connections reused, medians of ${rounds} interleaved rounds after a warm-up:\n\n${table(head, rows)}\n\n${delays}`;
+}
