@@ -67,7 +67,6 @@ describe.skipIf(!have("root", "postfix", "exim", "mail-dkim"))(
           "Subject: lab-cron\n\nhello\n",
         );
         await world.sink.find("Subject: lab-cron");
-        await world.settled();
         const filter = hookup.mta === "postfix" ? world.outbound : world.filter;
         const seen = await filter.find("lab-cron");
         expect(seen.to).toEqual(["x@elsewhere.example"]);

@@ -11,6 +11,7 @@ const PROGRAMS = {
   logwatch: "/usr/sbin/logwatch",
   promtool: "/usr/bin/promtool",
   strace: "/usr/bin/strace",
+  systemd: "/usr/bin/systemd-analyze",
 } as const;
 
 export type PeerName = keyof typeof PROGRAMS | "mail-dkim" | "root";
