@@ -1,5 +1,5 @@
 // The files of deploy/ that no MTA reads, by the programs that do: promtool, systemd, and postern itself.
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config.ts";
@@ -38,6 +38,7 @@ describe("deploy/**/*.toml", () => {
   let room: Lab;
   beforeAll(async () => {
     room = await lab("toml");
+    await cp(join(ROOT, "rules"), join(room.dir, "rules"), { recursive: true });
   });
   afterAll(() => room?.cleanUp());
 
