@@ -11,12 +11,14 @@ import { answer, type AnswerMeans } from "./engine/answer.ts";
 import { delivering } from "./engine/delivering.ts";
 import { editsFor, extended, keepCopy, type FilterFacts } from "./engine/filtering.ts";
 import type { Bench } from "./engine/judge.ts";
+import { notices, type Notices } from "./engine/notices.ts";
 import { record } from "./engine/record.ts";
 import { benchOf, isLocal, surroundings } from "./judging.ts";
 import { deliversHere } from "./housekeeping.ts";
 import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
 import { hostOf, portOf } from "./listen-address.ts";
 import type { Destination } from "./mail/destination.ts";
+import type { Address } from "./mail/address.ts";
 import { networks } from "./mail/ip.ts";
 import type { Transaction } from "./mail/message.ts";
 import { ok, tempfail } from "./mail/reply.ts";
@@ -101,6 +103,7 @@ class Rooms {
   private readonly spool: ReturnType<typeof spoolRoom>;
   private readonly gate: ReturnType<typeof gate>;
   private readonly quarantine: ReturnType<typeof quarantine>;
+  private readonly notices: Notices;
 
   constructor(config: Config, source: RuleSource, log: Log, metrics: Metrics) {
     this.config = config;
@@ -118,6 +121,13 @@ class Rooms {
     this.tables = aliasTables(source);
     this.domains = new Set(config.delivery.domains);
     this.local = localDelivery(config, () => this.tables, this.outgoing, log);
+    this.notices = notices({
+      hostname: config.server.hostname,
+      domain: config.delivery.domains[0] ?? config.server.hostname,
+      routeTo: (address) => this.routeTo(address),
+      log,
+      metrics,
+    });
     metrics.inFlight.set(0);
     metrics.spoolBytes.set(0);
   }
@@ -128,6 +138,7 @@ class Rooms {
   }
 
   async close(): Promise<void> {
+    await this.notices.drain(this.config.limits.stop_deadline);
     await Promise.all([...this.relays.values()].map((relay) => relay.close()));
     await this.store.close();
   }
@@ -198,10 +209,12 @@ class Rooms {
     };
   }
 
-  private commonMeans(): Pick<
-    AnswerMeans,
-    "around" | "bench" | "judging" | "reporting" | "recording" | "handedOn" | "budgetMs" | "isOurs"
-  > {
+  /** Where our own mail to this address goes without being judged again; null = nowhere. */
+  private routeTo(address: Address): Destination | null {
+    return this.outgoing ?? (this.domains.has(address.domain) ? this.local.delivery : null);
+  }
+
+  private commonMeans(): Omit<AnswerMeans, "applying" | "record"> {
     const { config, metrics, log } = this;
     const around = surroundings(config);
     const local = isLocal(config);
@@ -222,11 +235,11 @@ class Rooms {
       },
       reporting: {
         hostname: config.server.hostname,
-        routeTo: (address) =>
-          this.outgoing ?? (this.domains.has(address.domain) ? this.local.delivery : null),
+        routeTo: (address) => this.routeTo(address),
         dsnCutoff: 10,
       },
       recording: { log, metrics },
+      notices: this.notices,
       handedOn: this.store.handedOn,
       budgetMs: (mode) =>
         mode === "before-queue"

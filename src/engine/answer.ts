@@ -8,6 +8,7 @@ import { handedOnKey, type HandedOn } from "../state/handed-on.ts";
 import { collapse, type Ending } from "../verdict/replies.ts";
 import { apply, type Applied, type ApplyMeans, type Outcome } from "./apply.ts";
 import { judge, type Bench, type JudgeOptions, type Judgement } from "./judge.ts";
+import type { Notices } from "./notices.ts";
 import { isReply, receive, type Intake, type Surroundings } from "./receive.ts";
 import type { Answered, RecordMeans } from "./record.ts";
 import { owedReports, report, type Reported, type ReportMeans } from "./report.ts";
@@ -22,6 +23,8 @@ export interface AnswerMeans {
   readonly recording: RecordMeans;
   /** Writes down how the message ended: record.ts for a filter, a plain line for the delivery agent. */
   record(answered: Answered): void;
+  /** Tells postmaster and recipients what policy wants told; never waited for here. */
+  readonly notices: Notices;
   readonly handedOn: HandedOn;
   /** Milliseconds for one message in this mode. */
   budgetMs(mode: Intake["mode"]): number;
@@ -59,7 +62,7 @@ export async function answer(
       deadline.signal,
     );
     if (reply?.kind === "tempfail" || gone.aborted) await remember(message, outcomes, means);
-    means.record({
+    const answered = {
       message,
       judgement,
       outcomes,
@@ -68,7 +71,9 @@ export async function answer(
       rulesVersion: bench.rules.version,
       clientLocal: means.isOurs(message.envelope.client.address),
       elapsedMs: performance.now() - start,
-    });
+    };
+    means.record(answered);
+    means.notices.tell(answered, reply?.kind === "tempfail");
     return reply === null ? outcomes.map((outcome) => outcome.reply) : [reply];
   } finally {
     deadline.clear();

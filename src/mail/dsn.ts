@@ -1,6 +1,7 @@
 // Composes our non-delivery reports (RFC 3464 in RFC 6522's multipart/report; RFC 6533 for UTF-8 addresses). Sent with
 // the null sender through `[outgoing]` by the engine, after dsn-facts.ts found no reason against it.
 import type { Address } from "./address.ts";
+import { line, mailbox, shownRecipient, word } from "./composed-text.ts";
 import { mailDate } from "./date.ts";
 import { paramOf } from "./dsn-facts.ts";
 import { headerText } from "./field-line.ts";
@@ -50,7 +51,7 @@ export async function composeDsn(report: Report): Promise<Buffer> {
       name: `Content-filter at ${word(report.hostname)}`,
       address: `postmaster@${word(report.hostname)}`,
     },
-    to: recipientOfReport(report.sender.raw),
+    to: shownRecipient(report.sender.raw),
     subject: headerText(subjectOf(report), 400),
     messageId: `<DSN${word(report.mailId)}@${word(report.hostname)}>`,
     date: report.now,
@@ -185,31 +186,8 @@ function references(header: Header): Record<string, string> {
   return { "In-Reply-To": value, References: value };
 }
 
-/** The To field is for people (the envelope decides): an address that needs quoting is not spelled out. */
-function recipientOfReport(raw: string): { name: string; address: string }[] {
-  const simple =
-    /^[^\s"(),:;<>@[\]\\\x00-\x1f\x7f-\x9f]{1,250}@[^\s"(),:;<>@\\\x00-\x1f\x7f-\x9f]{1,255}$/;
-  return simple.test(raw) ? [{ name: "", address: raw }] : [];
-}
-
-/** "<a@b>" with nothing in it that could end the address or the line. */
-function mailbox(raw: string): string {
-  return `<${line(raw).replace(/[<>]/g, "?")}>`;
-}
-
-function line(text: string): string {
-  return text
-    .slice(0, 500)
-    .toWellFormed()
-    .replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, "?");
-}
-
 function plain(text: string): string {
   return text.slice(0, 200).replace(/[^\x20-\x7e]/g, "?");
-}
-
-function word(text: string): string {
-  return text.slice(0, 255).replace(/[^A-Za-z0-9.:_[\]-]/g, "?");
 }
 
 function isAscii(octets: Buffer): boolean {

@@ -19,6 +19,7 @@ export interface Metrics {
   readonly quarantineMessages: Gauge;
   readonly quarantineBytes: Gauge;
   readonly dsn: Counter<"result">;
+  readonly notices: Counter<"kind" | "result">;
   readonly handedOn: Counter;
   readonly rulesLoad: Gauge;
   readonly rulesReloads: Counter<"result">;
@@ -72,6 +73,11 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
     dsn: counter("dsn_total", "Non-delivery reports of our own (sent, suppressed, failed)", [
       "result",
     ]),
+    notices: counter(
+      "notices_total",
+      "Notices about stopped mail, by whom they are for (postmaster, recipient) and result (sent, failed, limited, no_route, suppressed)",
+      ["kind", "result"],
+    ),
     handedOn: counter(
       "handed_on_skips_total",
       "Recipients skipped at a retry because they already have the message",
