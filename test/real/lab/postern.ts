@@ -29,6 +29,8 @@ export interface Postern extends Peer {
   pid(): number;
   /** All that it wrote to standard output and error, over all starts. */
   log(): string;
+  /** Standard output alone, where message lines go. */
+  stdout(): string;
   /** To the supervisor, or with `all` to every process of it. */
   signal(signal: NodeJS.Signals, all?: "all"): void;
   /** kill -9 of all its processes, waited for. */
@@ -53,6 +55,7 @@ export async function postern(options: PosternOptions): Promise<Postern> {
   const listeners = [...toml.matchAll(/^listen = "([^"]+)"/gm)].map((match) => match[1] ?? "");
   let child: ChildProcess | null = null;
   let log = "";
+  let stdout = "";
 
   const start = async () => {
     const args = [join(ROOT, "src/main.ts"), "serve", "--config", configFile];
@@ -62,6 +65,7 @@ export async function postern(options: PosternOptions): Promise<Postern> {
       ...options.identity,
     });
     child = started;
+    started.stdout.on("data", (piece: Buffer) => (stdout += piece.toString()));
     for (const stream of [started.stdout, started.stderr])
       stream.on("data", (piece: Buffer) => (log += piece.toString()));
     for (const listener of listeners) {
@@ -95,6 +99,7 @@ export async function postern(options: PosternOptions): Promise<Postern> {
     rulesDir,
     pid: running,
     log: () => log,
+    stdout: () => stdout,
     signal: (signal, all) => void signalGroup(running(), signal, all !== undefined),
     crash: () => end("SIGKILL", 5000),
     start,
