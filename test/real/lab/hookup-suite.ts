@@ -101,7 +101,10 @@ function stopping(hookup: Hookup, running: () => Running): void {
     const { world } = running();
     const sample = stopped[1];
     if (sample === undefined) throw new Error("no sample");
-    const line = await world.logLine(sample.name);
+    const text = sample.raw.toString("latin1").replaceAll(`lab-${sample.name}`, "lab-release");
+    const raw = Buffer.from(text, "latin1");
+    await world.send(raw);
+    const line = await world.logLine("release");
     const id = /mail_id: ([\w-]+)/.exec(line)?.[1] ?? "";
     const released = await world.postern.command("quarantine", "release", id);
     expect(released.stderr + released.stdout, world.postern.log().slice(-2000)).not.toMatch(
@@ -109,9 +112,9 @@ function stopping(hookup: Hookup, running: () => Running): void {
     );
     expect(released.code).toBe(0);
     // Not sink.find: a notice about the message may quote its Message-ID.
-    const caught = await until("the released message", () => world.copies(sample.name)[0]);
+    const caught = await until("the released message", () => world.copies("release")[0]);
     expect(caught.to).toEqual(["user@example.com"]);
-    const body = sample.raw.subarray(sample.raw.indexOf("\r\n\r\n"));
+    const body = raw.subarray(raw.indexOf("\r\n\r\n"));
     expect(caught.data.subarray(-body.length).equals(body)).toBe(true);
   });
 }
