@@ -57,6 +57,12 @@ export class Connection extends SMTPConnection {
   #ourTurn = false;
   #gone: AbortController | null = null;
   #left = false;
+  /** The client will send nothing more. */
+  #ended = false;
+  /** Octets behind the message that is being judged: a client that left has sent none, one that waits sent QUIT. */
+  #behind = 0;
+  /** Octets of the chunk that is being worked on; they still count in the parser's writableLength. */
+  #chunk = 0;
 
   constructor(server: SMTPServer, socket: Socket, id: string, home: Home) {
     super(server, socket, { id });
@@ -82,6 +88,7 @@ export class Connection extends SMTPConnection {
       this.#flush();
     }
     this._setListeners(() => {});
+    this._socket.once("end", () => this.#halfClosed());
     if (refusal !== null) this.#quit(refusal);
   }
 
@@ -118,8 +125,25 @@ export class Connection extends SMTPConnection {
     this.#settle();
   }
 
+  /**
+   * QUIRK: Exim sends the last dot, QUIT and FIN together and waits for the reply. So a client that closed its half is answered
+   * while anything that it sent is unread; one that closed it in the middle of a dialogue has left.
+   */
+  #halfClosed(): void {
+    this.#ended = true;
+    if (!this.#running) this.#hangUp();
+    else if (this.#unread === 0) this.#gone?.abort();
+  }
+
+  /** Octets that came and are not worked on yet, behind the message that is being judged. */
+  get #unread(): number {
+    const parser = this._parser;
+    return this.#behind + (parser === false ? 0 : parser.writableLength - this.#chunk);
+  }
+
   #receive(chunk: Buffer, done: () => void): void {
     this.#running = true;
+    this.#chunk = chunk.length;
     this.#work(chunk)
       .catch((error: unknown) => {
         this.#home.options.onError(error);
@@ -127,6 +151,8 @@ export class Connection extends SMTPConnection {
       })
       .then(() => {
         this.#running = false;
+        this.#behind = 0;
+        if (this.#ended && this.#unread === 0) this.#hangUp();
         this.#settle();
         done();
       }, this.#home.options.onError);
@@ -171,6 +197,8 @@ export class Connection extends SMTPConnection {
     // Nobody reads a reply any more: the client keeps the message.
     if (end < 0 || this.#over) return input.length;
     this.#gone = new AbortController();
+    this.#behind = input.length - at - end;
+    if (this.#ended && this.#unread === 0) this.#gone.abort();
     await this.#wait(this.#session.judge(this.#gone.signal));
     this.#gone = null;
     return at + end;

@@ -134,6 +134,8 @@ class Acceptor extends SMTPServer {
       logger: false,
       disabledCommands: ["AUTH", "STARTTLS"],
       disableReverseLookup: true,
+      // Passed on to net.createServer: a client may close its half and still wait for our reply (Exim does).
+      ...{ allowHalfOpen: true },
     });
     this.#accept = accept;
   }

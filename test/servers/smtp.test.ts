@@ -395,6 +395,31 @@ describe("when things go wrong", () => {
     expect(() => spool.bytes).toThrow();
   });
 
+  test.each(["QUIT behind the dot", "QUIT in a packet of its own"])(
+    "a client that closes its half and waits gets its reply: %s",
+    async (how) => {
+      const { called, answer, message } = held();
+      const made = await start({}, { message });
+      const talker = await made.talk();
+      await upToData(talker);
+      if (how === "QUIT behind the dot") talker.socket.end("hello\r\n.\r\nQUIT\r\n");
+      else {
+        talker.send("hello\r\n.\r\n");
+        await called;
+        talker.socket.end("QUIT\r\n");
+      }
+      const { gone } = await called;
+      // Nothing tells when a FIN was not taken for leaving: a round trip on another connection gives it time to arrive.
+      const other = await made.talk();
+      await other.reply();
+      expect(gone.aborted).toBe(false);
+      answer([ok("saved")]);
+      expect(await talker.reply()).toBe("250 2.0.0 saved");
+      expect(await talker.reply()).toMatch(/^221 /);
+      await once(talker.socket, "close");
+    },
+  );
+
   test("MAIL accepted after the client left is over at once", async () => {
     const waiting = Promise.withResolvers<Reply>();
     const asked = Promise.withResolvers<void>();
