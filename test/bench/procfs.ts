@@ -60,6 +60,16 @@ export function treeCpuSeconds(root: number): number {
   return processTree(root).reduce((sum, stat) => sum + stat.cpuSeconds, 0);
 }
 
+/** The part of the CPU time between two looks at one tree that its busiest process used, 0 to 1; NaN when none was used. */
+export function busiestShare(
+  before: readonly ProcessStat[],
+  after: readonly ProcessStat[],
+): number {
+  const then = new Map(before.map(({ pid, cpuSeconds }) => [pid, cpuSeconds]));
+  const used = after.map(({ pid, cpuSeconds }) => cpuSeconds - (then.get(pid) ?? 0));
+  return Math.max(...used) / used.reduce((sum, one) => sum + one, 0);
+}
+
 /** Resident memory of these processes together, in octets; one that has ended counts nothing. */
 export function residentOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + (parseResident(read(`/proc/${pid}/status`)) ?? 0), 0);

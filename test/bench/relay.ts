@@ -3,7 +3,7 @@
 import { direct, amavis, haraka, postern, type Candidate, type Peer } from "./peers.ts";
 import { loopDelay, type LoopDelay } from "./exposition.ts";
 import { sendLoad, startSink, toolsMissing } from "./postfix-tools.ts";
-import { treeCpuSeconds } from "./procfs.ts";
+import { busiestShare, processTree, treeCpuSeconds } from "./procfs.ts";
 import { figure, median, roundOf, table } from "./statistics.ts";
 import { stage, type Stage } from "./stage.ts";
 
@@ -31,6 +31,8 @@ interface Series {
 
 interface Steady {
   readonly rate: number;
+  /** Of postern's CPU time in its busiest process: 0.5 when two workers share the work evenly. */
+  readonly busiest: number;
   readonly atStart: LoopDelay;
   readonly after: LoopDelay;
 }
@@ -130,10 +132,12 @@ async function steady(
   const atStart = await delayOf(peer);
   const probe = 4000;
   const messages = roundOf(probe / (await load(probe)), 3 * options.seconds);
+  const before = processTree(peer.running?.pid ?? 0);
   const rate = messages / (await load(messages));
+  const busiest = busiestShare(before, processTree(peer.running?.pid ?? 0));
   const after = await delayOf(peer);
   await peer.running?.stop();
-  return atStart === null || after === null ? null : { rate, atStart, after };
+  return atStart === null || after === null ? null : { rate, busiest, atStart, after };
 }
 
 /** postern's event-loop delay since its start, read from /metrics. */
@@ -173,6 +177,6 @@ function page(
   const delays =
     delay === null
       ? ""
-      : `postern alone, ${seconds * 3} s without a pause at ${figure(delay.rate)}/s: event loop late by p99.9 ${figure(delay.after.p999Ms)} ms, at most ${figure(delay.after.maxMs)} ms (at most ${figure(delay.atStart.maxMs)} ms before the first message)\n`;
+      : `postern alone, ${seconds * 3} s without a pause at ${figure(delay.rate)}/s: event loop late by p99.9 ${figure(delay.after.p999Ms)} ms, at most ${figure(delay.after.maxMs)} ms (at most ${figure(delay.atStart.maxMs)} ms before the first message); the busiest worker did ${figure(100 * delay.busiest)} % of the work\n`;
   return `\n${BODY} octets, ${sessions} sessions, connections reused, medians of ${rounds} interleaved rounds after a warm-up:\n\n${table(head, rows)}\n\n${delays}`;
 }
