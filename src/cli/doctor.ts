@@ -59,7 +59,9 @@ async function directories(config: Config): Promise<Finding[]> {
           : wrong(`${name} ${dir} may be written by others: chmod go-w ${dir}`),
       );
     } catch (error) {
-      found.push(warning(`${name} ${dir}: ${(error as Error).message} (it is made at the first start)`));
+      found.push(
+        warning(`${name} ${dir}: ${(error as Error).message} (it is made at the first start)`),
+      );
     }
   }
   return found;
@@ -71,7 +73,11 @@ async function space(config: Config): Promise<Finding[]> {
     const free = fs.bavail * fs.bsize;
     const needed = config.limits.message_size * 10;
     const text = `${Math.round(free / 1024 ** 2)} MiB free for spool and state`;
-    return [free < needed ? wrong(`${text}: less than ten messages of the largest size; make room`) : ok(text)];
+    return [
+      free < needed
+        ? wrong(`${text}: less than ten messages of the largest size; make room`)
+        : ok(text),
+    ];
   } catch {
     // Not made yet; directories() has said so.
     return [];
@@ -83,7 +89,11 @@ async function listeners(config: Config): Promise<Finding[]> {
   for (const { listen, protocol, role } of config.listener) {
     const greeting = await greetingOf(listen, protocol === "http");
     const what = `${listen} (${protocol}${protocol === "http" ? "" : `, ${role}`})`;
-    found.push(greeting === null ? wrong(`${what} does not answer: is postern running? postern serve`) : ok(`${what} answers: ${greeting}`));
+    found.push(
+      greeting === null
+        ? wrong(`${what} does not answer: is postern running? postern serve`)
+        : ok(`${what} answers: ${greeting}`),
+    );
   }
   return found;
 }
@@ -91,7 +101,9 @@ async function listeners(config: Config): Promise<Finding[]> {
 /** The first line a server says (for HTTP its status line), or null within 3 s. */
 function greetingOf(listen: string, http: boolean): Promise<string | null> {
   return new Promise((resolve) => {
-    const socket = listen.startsWith("unix:") ? connect(listen.slice(5)) : connect(portOf(listen), hostOf(listen));
+    const socket = listen.startsWith("unix:")
+      ? connect(listen.slice(5))
+      : connect(portOf(listen), hostOf(listen));
     const done = (text: string | null): void => {
       socket.destroy();
       resolve(text === null ? null : text.slice(0, 100).replace(/[^\x20-\x7e]/g, ""));
@@ -105,7 +117,11 @@ function greetingOf(listen: string, http: boolean): Promise<string | null> {
 }
 
 async function nextHops(config: Config): Promise<Finding[]> {
-  const relays = new Set([config.next_hop.relay, config.outgoing.relay ?? "local", ...config.listener.map((l) => l.next_hop ?? "local")]);
+  const relays = new Set([
+    config.next_hop.relay,
+    config.outgoing.relay ?? "local",
+    ...config.listener.map((l) => l.next_hop ?? "local"),
+  ]);
   relays.delete("local");
   const found: Finding[] = [];
   for (const relay of relays) {
@@ -115,16 +131,23 @@ async function nextHops(config: Config): Promise<Finding[]> {
     const probe = await client.probe(AbortSignal.timeout(5000));
     await client.close();
     if (!probe.reachable) {
-      found.push(wrong(`next hop ${relay}: ${probe.detail}: mail waits in the MTA until it answers`));
+      found.push(
+        wrong(`next hop ${relay}: ${probe.detail}: mail waits in the MTA until it answers`),
+      );
       continue;
     }
-    found.push(ok(`next hop ${relay} answers: ${probe.extensions.join(", ")}`), ...sizeFinding(relay, probe.extensions, config));
+    found.push(
+      ok(`next hop ${relay} answers: ${probe.extensions.join(", ")}`),
+      ...sizeFinding(relay, probe.extensions, config),
+    );
   }
   return found;
 }
 
 function sizeFinding(relay: string, extensions: readonly string[], config: Config): Finding[] {
-  const size = Number(/^SIZE (\d+)$/i.exec(extensions.find((line) => /^size /i.test(line)) ?? "")?.[1] ?? "0");
+  const size = Number(
+    /^SIZE (\d+)$/i.exec(extensions.find((line) => /^size /i.test(line)) ?? "")?.[1] ?? "0",
+  );
   if (size === 0 || size >= config.limits.message_size) return [];
   return [
     warning(
@@ -137,13 +160,25 @@ async function settings(config: Config): Promise<Finding[]> {
   const found: Finding[] = [];
   const filters = config.listener.filter((l) => l.protocol !== "http" && l.role === "filter");
   if (config.delivery.domains.length === 0) {
-    found.push(warning("delivery.domains is empty: every recipient counts as ours; list your domains so that outbound mail is told apart"));
+    found.push(
+      warning(
+        "delivery.domains is empty: every recipient counts as ours; list your domains so that outbound mail is told apart",
+      ),
+    );
   }
   if (config.outgoing.relay === null && filters.length > 0) {
-    found.push(warning("[outgoing] relay is not set: non-delivery reports and mail to other domains cannot be sent"));
+    found.push(
+      warning(
+        "[outgoing] relay is not set: non-delivery reports and mail to other domains cannot be sent",
+      ),
+    );
   }
   if (filters.some((l) => l.client === "xforward") && config.networks.internal.length === 0) {
-    found.push(warning("networks.internal is empty: mail of your own users is told apart only by login or sendmail; list their networks"));
+    found.push(
+      warning(
+        "networks.internal is empty: mail of your own users is told apart only by login or sendmail; list their networks",
+      ),
+    );
   }
   return found;
 }

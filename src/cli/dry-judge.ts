@@ -9,7 +9,11 @@ import type { Body, Message, Transaction } from "../mail/message.ts";
 import { UsageError } from "./options.ts";
 
 export interface DryFacts {
-  readonly client: { readonly address: string | null; readonly name: string | null; readonly helo: string | null };
+  readonly client: {
+    readonly address: string | null;
+    readonly name: string | null;
+    readonly helo: string | null;
+  };
   /** null is the null sender. */
   readonly sender: string | null;
   readonly recipients: readonly string[];
@@ -32,7 +36,10 @@ export async function dryJudge(
   local: (domain: string) => boolean = isLocal(config),
 ): Promise<DryJudged> {
   const intake = { mode: facts.mode, origin: facts.origin, client: "xforward" } as const;
-  const message = await receive(transactionOf(facts), body, intake, { ...around, maxReceived: Infinity });
+  const message = await receive(transactionOf(facts), body, intake, {
+    ...around,
+    maxReceived: Infinity,
+  });
   if (isReply(message)) throw new Error(message.text);
   const judgement = await judge(message, bench, {
     isLocal: local,
@@ -71,7 +78,8 @@ function addressOf(raw: string): Address {
 /** The octets with every line end made CRLF: files on disk mostly have LF. */
 export function withCrlf(octets: Buffer): Buffer {
   let bare = 0;
-  for (let at = octets.indexOf(10); at >= 0; at = octets.indexOf(10, at + 1)) if (octets[at - 1] !== 13) bare++;
+  for (let at = octets.indexOf(10); at >= 0; at = octets.indexOf(10, at + 1))
+    if (octets[at - 1] !== 13) bare++;
   if (bare === 0) return octets;
   const out = Buffer.allocUnsafe(octets.length + bare);
   let from = 0;

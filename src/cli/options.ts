@@ -12,7 +12,9 @@ type Options = NonNullable<ParseArgsConfig["options"]>;
 
 export interface Parsed {
   readonly config: Config;
-  readonly values: Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>;
+  readonly values: Readonly<
+    Record<string, string | boolean | readonly (string | boolean)[] | undefined>
+  >;
   readonly positionals: readonly string[];
 }
 
@@ -30,8 +32,16 @@ export function parseCommand(args: readonly string[], options: Options): Parsed 
     }
   }
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options: all, allowPositionals: true, strict: true });
-    const file = typeof values["config"] === "string" ? values["config"] : (process.env["POSTERN_CONFIG"] ?? null);
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: all,
+      allowPositionals: true,
+      strict: true,
+    });
+    const file =
+      typeof values["config"] === "string"
+        ? values["config"]
+        : (process.env["POSTERN_CONFIG"] ?? null);
     return { config: loadConfig(file), values, positionals };
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError(error.message);

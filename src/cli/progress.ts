@@ -6,7 +6,11 @@ export interface Progress {
 }
 
 /** `total` units of work, shown at most ten times a second. */
-export function progress(label: string, total: number, stream: NodeJS.WriteStream = process.stderr): Progress {
+export function progress(
+  label: string,
+  total: number,
+  stream: NodeJS.WriteStream = process.stderr,
+): Progress {
   let last = 0;
   const shown = stream.isTTY === true && total > 1;
   return {
@@ -16,7 +20,9 @@ export function progress(label: string, total: number, stream: NodeJS.WriteStrea
       last = now;
       const width = 30;
       const filled = Math.round((width * done) / total);
-      stream.write(`\r${label} [${"#".repeat(filled)}${".".repeat(width - filled)}] ${done}/${total}`);
+      stream.write(
+        `\r${label} [${"#".repeat(filled)}${".".repeat(width - filled)}] ${done}/${total}`,
+      );
     },
     end() {
       if (shown) stream.write("\r\x1b[K");

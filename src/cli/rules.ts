@@ -12,7 +12,8 @@ import { parseCommand, UsageError } from "./options.ts";
 export async function rules(args: readonly string[]): Promise<number> {
   const { config, positionals } = parseCommand(args, {});
   const [verb, ...more] = positionals;
-  if ((verb !== "check" && verb !== "show") || more.length > 0) throw new UsageError("rules check | rules show");
+  if ((verb !== "check" && verb !== "show") || more.length > 0)
+    throw new UsageError("rules check | rules show");
   const source = await readRules(config.server.rules_dir);
   if ("errors" in source) throw new RulesError(source.errors);
   const compiled = compileAll(source.ok, config);
@@ -45,6 +46,8 @@ export async function rules(args: readonly string[]): Promise<number> {
     if (complaints.length > 0) failed++;
     for (const complaint of complaints) process.stdout.write(`${complaint}\n`);
   }
-  process.stdout.write(`rules ${compiled.ok.version} from ${config.server.rules_dir}: ${cases.length - failed} of ${cases.length} cases passed\n`);
+  process.stdout.write(
+    `rules ${compiled.ok.version} from ${config.server.rules_dir}: ${cases.length - failed} of ${cases.length} cases passed\n`,
+  );
   return failed === 0 ? 0 : 1;
 }

@@ -27,7 +27,8 @@ export async function scan(args: readonly string[]): Promise<number> {
     origin: { type: "string" },
   });
   const { config, positionals, values } = parsed;
-  if (positionals.length === 0) throw new UsageError("scan needs a FILE, a DIRECTORY, or - for standard input");
+  if (positionals.length === 0)
+    throw new UsageError("scan needs a FILE, a DIRECTORY, or - for standard input");
   const facts = factsOf(parsed);
   const source = await readRules(config.server.rules_dir);
   if ("errors" in source) throw new RulesError(source.errors);
@@ -59,14 +60,17 @@ export async function scan(args: readonly string[]): Promise<number> {
 
 /** Waits for the reader of a pipe. */
 async function print(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await new Promise<void>((resolve) => process.stdout.once("drain", () => resolve()));
+  if (!process.stdout.write(text))
+    await new Promise<void>((resolve) => process.stdout.once("drain", () => resolve()));
 }
 
 function factsOf({ config, values }: Parsed): DryFacts {
-  const text = (name: string): string | null => (typeof values[name] === "string" ? values[name] : null);
+  const text = (name: string): string | null =>
+    typeof values[name] === "string" ? values[name] : null;
   const mode = text("mode") ?? "after-queue";
   const origin = text("origin") ?? "auto";
-  if (mode !== "after-queue" && mode !== "before-queue") throw new UsageError('--mode is "after-queue" or "before-queue"');
+  if (mode !== "after-queue" && mode !== "before-queue")
+    throw new UsageError('--mode is "after-queue" or "before-queue"');
   if (origin !== "inbound" && origin !== "outbound" && origin !== "auto") {
     throw new UsageError('--origin is "inbound", "outbound" or "auto"');
   }
@@ -143,7 +147,9 @@ async function reportOf(file: string, { message, judgement }: DryJudged): Promis
     })),
     findings: judgement.findings.map(findingOf),
     parts: tree.parts.map(partOf),
-    timings: Object.fromEntries([...judgement.timings].map(([name, ms]) => [name, Math.round(ms * 1000) / 1000])),
+    timings: Object.fromEntries(
+      [...judgement.timings].map(([name, ms]) => [name, Math.round(ms * 1000) / 1000]),
+    ),
   };
 }
 
@@ -168,7 +174,9 @@ function partOf({ path, type, kinds, names, size, sha256, encrypted, defects }: 
     size,
     sha256,
     ...(encrypted ? { encrypted } : {}),
-    ...(defects.length > 0 ? { defects: defects.map(({ kind, ambiguous, detail }) => ({ kind, ambiguous, detail })) } : {}),
+    ...(defects.length > 0
+      ? { defects: defects.map(({ kind, ambiguous, detail }) => ({ kind, ambiguous, detail })) }
+      : {}),
   };
 }
 
@@ -178,15 +186,25 @@ function textOf(report: ScanReport): string {
   for (const r of report.recipients) {
     const kept = r.quarantine ? ", a copy kept" : "";
     const folder = r.folder === null ? "" : `, folder ${r.folder}`;
-    const why = r.because === null ? "" : ` because of ${r.because}${r.rule === null ? "" : ` (${r.rule})`}`;
-    lines.push(`  <${r.address}> ${r.disposition}${folder}${kept}: ${r.category}, score ${r.score}${why}`);
+    const why =
+      r.because === null ? "" : ` because of ${r.because}${r.rule === null ? "" : ` (${r.rule})`}`;
+    lines.push(
+      `  <${r.address}> ${r.disposition}${folder}${kept}: ${r.category}, score ${r.score}${why}`,
+    );
   }
   for (const finding of report.findings as Finding[]) {
-    lines.push(`  ${finding.symbol} ${finding.category} ${finding.score} ${finding.detail}${finding.rule === undefined ? "" : ` (${finding.rule})`}`);
+    lines.push(
+      `  ${finding.symbol} ${finding.category} ${finding.score} ${finding.detail}${finding.rule === undefined ? "" : ` (${finding.rule})`}`,
+    );
   }
   for (const part of report.parts as Part[]) {
-    lines.push(`  part ${part.path} ${part.type} [${part.kinds.join(",")}] ${part.size} octets ${part.names.join(" | ")}`);
-    for (const defect of part.defects ?? []) lines.push(`    ${defect.ambiguous ? "ambiguous" : "fault"}: ${defect.kind} ${defect.detail}`);
+    lines.push(
+      `  part ${part.path} ${part.type} [${part.kinds.join(",")}] ${part.size} octets ${part.names.join(" | ")}`,
+    );
+    for (const defect of part.defects ?? [])
+      lines.push(
+        `    ${defect.ambiguous ? "ambiguous" : "fault"}: ${defect.kind} ${defect.detail}`,
+      );
   }
   const spent = Object.entries(report.timings).map(([name, ms]) => `${name} ${ms} ms`);
   lines.push(`  ${spent.join(", ")}`);

@@ -6,10 +6,15 @@ import { supervise, type Supervisor } from "../supervisor.ts";
 import { parseCommand, UsageError } from "./options.ts";
 
 export async function serve(args: readonly string[]): Promise<number> {
-  const { config: file, values, positionals } = parseCommand(args, { "log-format": { type: "string" } });
+  const {
+    config: file,
+    values,
+    positionals,
+  } = parseCommand(args, { "log-format": { type: "string" } });
   if (positionals.length > 0) throw new UsageError(`serve takes no "${positionals[0] ?? ""}"`);
   const format = values["log-format"] ?? file.server.log_format;
-  if (format !== "text" && format !== "json") throw new UsageError('--log-format is "text" or "json"');
+  if (format !== "text" && format !== "json")
+    throw new UsageError('--log-format is "text" or "json"');
   const config: Config = { ...file, server: { ...file.server, log_format: format } };
   const log = processLog(format);
   const server = await supervise(config, log);
@@ -21,13 +26,20 @@ export async function serve(args: readonly string[]): Promise<number> {
 
 /** What a person who just started it wants to know next. */
 function greet(config: Config, log: Log): void {
-  log.info(`ready: postern on ${config.server.hostname}, ${config.server.workers} worker(s), state in ${config.server.state_dir}, rules from ${config.server.rules_dir}`);
+  log.info(
+    `ready: postern on ${config.server.hostname}, ${config.server.workers} worker(s), state in ${config.server.state_dir}, rules from ${config.server.rules_dir}`,
+  );
   const filter = config.listener.find((l) => l.protocol === "smtp" && l.role === "filter");
-  const checks = "checks: access, malformed, banned, selftest; no virus scanner, no spam scorer and no DNS lists are configured: they are off";
+  const checks =
+    "checks: access, malformed, banned, selftest; no virus scanner, no spam scorer and no DNS lists are configured: they are off";
   log.info(checks);
   if (config.file !== null || filter === undefined) return;
-  log.info(`mailboxes are made at first delivery below ${config.delivery.mail_root} for the domains ${config.delivery.domains.join(", ")}`);
-  log.info(`send it a message: swaks --server ${filter.listen} --to postmaster@localhost --header 'Subject: hello'`);
+  log.info(
+    `mailboxes are made at first delivery below ${config.delivery.mail_root} for the domains ${config.delivery.domains.join(", ")}`,
+  );
+  log.info(
+    `send it a message: swaks --server ${filter.listen} --to postmaster@localhost --header 'Subject: hello'`,
+  );
   log.info("judge a file without delivering it: npx node src/main.ts scan FILE");
 }
 

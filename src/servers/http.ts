@@ -15,18 +15,29 @@ export interface HttpOptions {
 
 /** The server, not yet listening. Requests over 8 KiB of header or slower than 10 s are cut off by node:http. */
 export function httpServer(options: HttpOptions): Server {
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 8192 }, (request, response) => {
-    void respond(request, response, options);
-  });
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 8192 },
+    (request, response) => {
+      void respond(request, response, options);
+    },
+  );
   server.on("connection", (socket) => {
     if (!options.allows(socket.remoteAddress ?? "")) socket.destroy();
   });
   return server;
 }
 
-async function respond(request: IncomingMessage, response: ServerResponse, options: HttpOptions): Promise<void> {
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: HttpOptions,
+): Promise<void> {
   const send = (status: number, text: string, type = "text/plain; charset=utf-8"): void => {
-    response.writeHead(status, { "Content-Type": type, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" });
+    response.writeHead(status, {
+      "Content-Type": type,
+      "X-Content-Type-Options": "nosniff",
+      "Cache-Control": "no-store",
+    });
     response.end(request.method === "HEAD" ? undefined : text);
   };
   if (request.method !== "GET" && request.method !== "HEAD") {
@@ -38,7 +49,10 @@ async function respond(request: IncomingMessage, response: ServerResponse, optio
   else if (path === "/readyz") {
     const why = options.notReady();
     const remark = options.remark();
-    send(why === null ? 200 : 503, why === null ? `ready\n${remark === null ? "" : `${remark}\n`}` : `not ready: ${why}\n`);
+    send(
+      why === null ? 200 : 503,
+      why === null ? `ready\n${remark === null ? "" : `${remark}\n`}` : `not ready: ${why}\n`,
+    );
   } else if (path === "/metrics") {
     try {
       send(200, await options.metrics(), "text/plain; version=0.0.4; charset=utf-8");

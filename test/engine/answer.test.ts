@@ -19,7 +19,11 @@ async function hop(options: Parameters<typeof nextHop>[0] = {}): Promise<NextHop
   return server;
 }
 
-async function app(next: NextHopServer, options: Partial<AppOptions> = {}, outgoing?: NextHopServer): Promise<RunningApp> {
+async function app(
+  next: NextHopServer,
+  options: Partial<AppOptions> = {},
+  outgoing?: NextHopServer,
+): Promise<RunningApp> {
   const running = await runningApp({
     toml: `[next_hop]\nrelay = "${next.address}"\n[outgoing]\nrelay = "${(outgoing ?? next).address}"\n[delivery]\ndomains = ["ours.example"]\n[limits]\nbudget_after_queue = "2s"\n`,
     ...options,
@@ -28,7 +32,8 @@ async function app(next: NextHopServer, options: Partial<AppOptions> = {}, outgo
   return running;
 }
 
-const to = (server: NextHopServer): string[] => server.delivered.flatMap((t) => t.rcpts.map((line) => /<(.*?)>/.exec(line)?.[1] ?? ""));
+const to = (server: NextHopServer): string[] =>
+  server.delivered.flatMap((t) => t.rcpts.map((line) => /<(.*?)>/.exec(line)?.[1] ?? ""));
 const FIVE = ["a", "b", "c", "d", "e"].map((name) => `${name}@ours.example`);
 
 const FIVE_POLICIES = [
@@ -41,7 +46,9 @@ const FIVE_POLICIES = [
 describe("one message to five recipients with five policies", () => {
   it("gives five replies over LMTP, and two copies with their own headers", async () => {
     const next = await hop();
-    const running = await app(next, { policy: `${FIVE_POLICIES}\nfor e@ours.example spam=tempfail` });
+    const running = await app(next, {
+      policy: `${FIVE_POLICIES}\nfor e@ours.example spam=tempfail`,
+    });
     const replies = await running.send({ protocol: "lmtp", to: FIVE, text: mail(GTUBE) });
     expect(replies.map((reply) => [reply.code, reply.status])).toEqual([
       [250, "2.0.0"],
@@ -51,15 +58,23 @@ describe("one message to five recipients with five policies", () => {
       [451, "4.7.1"],
     ]);
     expect(to(next).sort()).toEqual(["a@ours.example", "b@ours.example"]);
-    const copies = new Map(next.delivered.map((t) => [/<(.)@/.exec(t.rcpts[0] ?? "")?.[1], t.body.toString()]));
+    const copies = new Map(
+      next.delivered.map((t) => [/<(.)@/.exec(t.rcpts[0] ?? "")?.[1], t.body.toString()]),
+    );
     expect(copies.get("a")).toMatch(/^X-Spam-Flag: YES\r\n/m);
     expect(copies.get("a")).toMatch(/^Subject: hello\r\n/m);
     expect(copies.get("b")).toMatch(/^Subject: \[SPAM\] hello\r\n/m);
-    expect(running.lines.map((line) => line.replace(/^\(.*?\) /, "").split(" ", 2).join(" "))).toEqual([
-      "Passed SPAM",
-      "Blocked SPAM",
-    ]);
-    expect((await running.files("state/quarantine")).filter((f) => f.endsWith(".gz"))).toHaveLength(1);
+    expect(
+      running.lines.map((line) =>
+        line
+          .replace(/^\(.*?\) /, "")
+          .split(" ", 2)
+          .join(" "),
+      ),
+    ).toEqual(["Passed SPAM", "Blocked SPAM"]);
+    expect((await running.files("state/quarantine")).filter((f) => f.endsWith(".gz"))).toHaveLength(
+      1,
+    );
   });
 
   it("collapses to one reply over SMTP, with the hidden reject kept in quarantine and nobody bounced", async () => {
@@ -69,12 +84,16 @@ describe("one message to five recipients with five policies", () => {
     expect(replies[0]).toMatchObject({ code: 250 });
     expect(replies[0]?.text).toMatch(/queued as .*, but 1 DISCARD, 1 REJECT/);
     expect(to(next).sort()).toEqual(["a@ours.example", "b@ours.example"]);
-    expect((await running.files("state/quarantine")).filter((f) => f.endsWith(".gz"))).toHaveLength(1);
+    expect((await running.files("state/quarantine")).filter((f) => f.endsWith(".gz"))).toHaveLength(
+      1,
+    );
   });
 
   it("tempfails all over SMTP when one recipient's fate is tempfail, and hands nothing on", async () => {
     const next = await hop();
-    const running = await app(next, { policy: `${FIVE_POLICIES}\nfor e@ours.example spam=tempfail` });
+    const running = await app(next, {
+      policy: `${FIVE_POLICIES}\nfor e@ours.example spam=tempfail`,
+    });
     const replies = await running.send({ to: FIVE, text: mail(GTUBE) });
     expect(replies[0]).toMatchObject({ code: 451 });
     expect(next.delivered).toEqual([]);
@@ -83,29 +102,40 @@ describe("one message to five recipients with five policies", () => {
 });
 
 describe("retries double nothing", () => {
-  it.each(["smtp", "lmtp"] as const)("one of five next-hop recipients answers 451 ten times (%s)", async (protocol) => {
-    let refusals = 0;
-    const next = await hop({
-      rcpt: (line) => (line.includes("<c@") && refusals++ < 10 ? "451 4.2.1 busy" : "250 2.1.5 Ok"),
-    });
-    const running = await app(next);
-    let waiting = FIVE;
-    let tries = 0;
-    while (waiting.length > 0 && tries++ < 20) {
-      const replies = await running.send({ protocol, to: waiting, text: mail("hello") });
-      const failed = (i: number): boolean => (protocol === "smtp" ? replies[0] : replies[i])?.kind === "tempfail";
-      waiting = waiting.filter((_, i) => failed(i));
-    }
-    expect(tries).toBe(11);
-    expect(to(next).sort()).toEqual(FIVE);
-  });
+  it.each(["smtp", "lmtp"] as const)(
+    "one of five next-hop recipients answers 451 ten times (%s)",
+    async (protocol) => {
+      let refusals = 0;
+      const next = await hop({
+        rcpt: (line) =>
+          line.includes("<c@") && refusals++ < 10 ? "451 4.2.1 busy" : "250 2.1.5 Ok",
+      });
+      const running = await app(next);
+      let waiting = FIVE;
+      let tries = 0;
+      while (waiting.length > 0 && tries++ < 20) {
+        const replies = await running.send({ protocol, to: waiting, text: mail("hello") });
+        const failed = (i: number): boolean =>
+          (protocol === "smtp" ? replies[0] : replies[i])?.kind === "tempfail";
+        waiting = waiting.filter((_, i) => failed(i));
+      }
+      expect(tries).toBe(11);
+      expect(to(next).sort()).toEqual(FIVE);
+    },
+  );
 
   it("skips a cluster that was handed on when another cluster's dot failed", async () => {
     let dots = 0;
-    const next = await hop({ dot: (_line, t) => (t.rcpts[0]?.includes("<b@") && dots++ < 3 ? "451 4.3.0 disk" : "250 2.0.0 Ok: queued as X") });
-    const running = await app(next, { policy: 'for b@ours.example subject-tag="[SPAM] " spam=tag\nfor a@ours.example spam=tag' });
+    const next = await hop({
+      dot: (_line, t) =>
+        t.rcpts[0]?.includes("<b@") && dots++ < 3 ? "451 4.3.0 disk" : "250 2.0.0 Ok: queued as X",
+    });
+    const running = await app(next, {
+      policy: 'for b@ours.example subject-tag="[SPAM] " spam=tag\nfor a@ours.example spam=tag',
+    });
     const kinds: string[] = [];
-    for (let i = 0; i < 4; i++) kinds.push((await running.send({ to: FIVE.slice(0, 2), text: mail(GTUBE) }))[0]?.kind ?? "");
+    for (let i = 0; i < 4; i++)
+      kinds.push((await running.send({ to: FIVE.slice(0, 2), text: mail(GTUBE) }))[0]?.kind ?? "");
     expect(kinds).toEqual(["tempfail", "tempfail", "tempfail", "ok"]);
     expect(to(next).sort()).toEqual(["a@ours.example", "b@ours.example"]);
   });
@@ -141,24 +171,33 @@ describe("reports of our own", () => {
   });
 
   it("reports a 5xx of the next hop that the 250 for others hides", async () => {
-    const next = await hop({ rcpt: (line) => (line.includes("<b@") ? "550 5.1.1 no such user" : "250 2.1.5 Ok") });
+    const next = await hop({
+      rcpt: (line) => (line.includes("<b@") ? "550 5.1.1 no such user" : "250 2.1.5 Ok"),
+    });
     const out = await hop();
     const running = await app(next, {}, out);
     expect((await running.send({ to: FIVE.slice(0, 2), text: mail("hi") }))[0]?.code).toBe(250);
     expect(to(out)).toEqual(["sender@remote.example"]);
-    expect(out.delivered[0]?.body.toString()).toMatch(/^Final-Recipient: rfc822; b@ours\.example\r$/m);
+    expect(out.delivered[0]?.body.toString()).toMatch(
+      /^Final-Recipient: rfc822; b@ours\.example\r$/m,
+    );
   });
 
   it("hands a 5xx for everybody to the client and reports nothing", async () => {
     const next = await hop({ rcpt: "550 5.1.1 no such user" });
     const running = await app(next);
-    expect((await running.send({ to: FIVE, text: mail("hi") }))[0]).toMatchObject({ code: 550, status: "5.1.1" });
+    expect((await running.send({ to: FIVE, text: mail("hi") }))[0]).toMatchObject({
+      code: 550,
+      status: "5.1.1",
+    });
     expect(next.delivered).toEqual([]);
   });
 
   it("keeps the message at the client while the report cannot be sent, and delivers once", async () => {
     let down = true;
-    const next = await hop({ rcpt: (line) => (line.includes("<b@") ? "550 5.1.1 no such user" : "250 2.1.5 Ok") });
+    const next = await hop({
+      rcpt: (line) => (line.includes("<b@") ? "550 5.1.1 no such user" : "250 2.1.5 Ok"),
+    });
     const out = await hop({ mail: () => (down ? "451 4.3.0 later" : "250 2.1.0 Ok") });
     const running = await app(next, {}, out);
     expect((await running.send({ to: FIVE.slice(0, 2), text: mail("hi") }))[0]?.code).toBe(451);
@@ -188,7 +227,9 @@ describe("deadlines and dead next hops", () => {
     const next = await hop();
     const running = await app(next);
     const received = "Received: from a by b; Sat, 21 Nov 2026 01:03:48 +0000\n".repeat(101);
-    expect((await running.send({ to: ["a@ours.example"], text: received + mail("hi") }))[0]).toMatchObject({ code: 554, status: "5.4.6" });
+    expect(
+      (await running.send({ to: ["a@ours.example"], text: received + mail("hi") }))[0],
+    ).toMatchObject({ code: 554, status: "5.4.6" });
   });
 });
 
@@ -196,7 +237,11 @@ describe("what is stopped is kept and found", () => {
   it.each(["after-queue", "before-queue"] as const)("EICAR, %s", async (mode) => {
     const next = await hop();
     const running = await app(next, { mode });
-    const [reply] = await running.send({ to: ["a@ours.example"], text: mail(EICAR), xforward: { ADDR: "192.0.2.7", PORT: "4711", IDENT: "4ABC" } });
+    const [reply] = await running.send({
+      to: ["a@ours.example"],
+      text: mail(EICAR),
+      xforward: { ADDR: "192.0.2.7", PORT: "4711", IDENT: "4ABC" },
+    });
     expect(reply?.code).toBe(mode === "before-queue" ? 554 : 250);
     expect(reply?.text).toContain("INFECTED: Eicar-Test-Signature");
     expect(running.lines[0]).toMatch(
@@ -213,7 +258,9 @@ describe("metrics", () => {
     const running = await app(next);
     await running.send({ to: ["a@ours.example"], text: mail("hi") });
     const page = await running.metrics.registry.metrics();
-    expect(page).toContain('postern_messages_total{direction="Inbound",category="clean",disposition="accept"} 1');
+    expect(page).toContain(
+      'postern_messages_total{direction="Inbound",category="clean",disposition="accept"} 1',
+    );
     expect(page).toMatch(/^postern_in_flight 0$/m);
     expect(page).not.toContain("ours.example");
   });

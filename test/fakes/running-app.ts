@@ -53,7 +53,12 @@ export interface AppOptions {
 
 const RULES = new URL("../../rules", import.meta.url).pathname;
 
-export async function runningApp({ toml, mode = "after-queue", policy = "", scores = "" }: AppOptions): Promise<RunningApp> {
+export async function runningApp({
+  toml,
+  mode = "after-queue",
+  policy = "",
+  scores = "",
+}: AppOptions): Promise<RunningApp> {
   const dir = await mkdtemp(join(tmpdir(), "postern-app-"));
   const listener = `[[listener]]\nprotocol = "smtp"\nlisten = "unix:${dir}/filter.sock"\nmode = "${mode}"\n`;
   const config = parseConfig(
@@ -65,10 +70,17 @@ export async function runningApp({ toml, mode = "after-queue", policy = "", scor
   prepareStore(join(dir, "state/state.db"));
   const shipped = await readRules(RULES);
   if ("errors" in shipped) throw new Error("the shipped rules do not load");
-  const source = new Map([...shipped.ok, ["local.d/policy.rules", policy], ["local.d/scores.rules", scores]]);
+  const source = new Map([
+    ...shipped.ok,
+    ["local.d/policy.rules", policy],
+    ["local.d/scores.rules", scores],
+  ]);
   const lines: string[] = [];
   const says: string[] = [];
-  const into = (list: string[]) => ({ write: (text: string) => list.push(text.trimEnd()), flushSync() {} });
+  const into = (list: string[]) => ({
+    write: (text: string) => list.push(text.trimEnd()),
+    flushSync() {},
+  });
   const meters = metrics();
   const app = await startApp(config, source, textLog(into(lines), into(says)), meters);
   return {
@@ -96,7 +108,10 @@ async function send(dir: string, mail: Mail): Promise<readonly Reply[]> {
   if (nextHop === null) throw new Error("no next hop");
   const client = smtpDestination({ nextHop, hostname: "client.example" });
   const from = mail.from === undefined ? "sender@remote.example" : mail.from;
-  const recipients: Recipient[] = mail.to.map((raw) => ({ address: address(raw), params: mail.params?.[raw] ?? [] }));
+  const recipients: Recipient[] = mail.to.map((raw) => ({
+    address: address(raw),
+    params: mail.params?.[raw] ?? [],
+  }));
   const prepared = await client.prepare(
     {
       id: "test-1",

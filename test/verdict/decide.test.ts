@@ -2,7 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decide, findingsOf } from "../../src/verdict/decide.ts";
 import { CATEGORIES, type Category, type Finding } from "../../src/verdict/finding.ts";
-import { STOPS, type Disposition, type Fate, type FateName, type Policy } from "../../src/verdict/policy.ts";
+import {
+  STOPS,
+  type Disposition,
+  type Fate,
+  type FateName,
+  type Policy,
+} from "../../src/verdict/policy.ts";
 
 const fate = (disposition: Disposition, more: Partial<Fate> = {}): Fate => ({
   disposition,
@@ -48,23 +54,49 @@ describe("decide", () => {
     ["a note", [finding("note")], "accept", "clean", false],
     ["virus before banned", [finding("banned"), finding("virus")], "reject", "virus", true],
     ["banned alone, not authenticated", [finding("banned")], "discard", "banned", true],
-    ["banned, authenticated", [finding("banned"), finding("note", { symbol: "DKIM_PASS" })], "bounce", "banned", false],
+    [
+      "banned, authenticated",
+      [finding("banned"), finding("note", { symbol: "DKIM_PASS" })],
+      "bounce",
+      "banned",
+      false,
+    ],
     [
       "banned, authenticated but bulk",
-      [finding("banned"), finding("note", { symbol: "DKIM_PASS" }), finding("note", { symbol: "BULK" })],
+      [
+        finding("banned"),
+        finding("note", { symbol: "DKIM_PASS" }),
+        finding("note", { symbol: "BULK" }),
+      ],
       "discard",
       "banned",
       true,
     ],
     ["below tag2", [finding("spam", { score: 4.999 })], "accept", "clean", false],
-    ["at tag2", [finding("spam", { score: 2.5 }), finding("spam", { symbol: "B", score: 2.5 })], "tag", "spammy", false],
+    [
+      "at tag2",
+      [finding("spam", { score: 2.5 }), finding("spam", { symbol: "B", score: 2.5 })],
+      "tag",
+      "spammy",
+      false,
+    ],
     ["at kill", [finding("spam", { score: 10 })], "discard", "spam", false],
     ["unchecked virus", [finding("unchecked", { check: "virus" })], "tempfail", "unchecked", false],
     ["unchecked other", [finding("unchecked", { check: "dnsxl" })], "accept", "unchecked", false],
-    ["a tag does not stop a later stop", [finding("listed"), finding("spam", { score: 11 })], "discard", "spam", false],
+    [
+      "a tag does not stop a later stop",
+      [finding("listed"), finding("spam", { score: 11 })],
+      "discard",
+      "spam",
+      false,
+    ],
   ])("%s", (_name, findings, disposition, category, quarantine) => {
     const verdict = decide(findings, policy());
-    expect([verdict.disposition, verdict.category, verdict.quarantine]).toEqual([disposition, category, quarantine]);
+    expect([verdict.disposition, verdict.category, verdict.quarantine]).toEqual([
+      disposition,
+      category,
+      quarantine,
+    ]);
   });
 
   it("gives the folder only to a message that goes on", () => {
@@ -125,9 +157,11 @@ describe("laws", () => {
   it("does not depend on the order of the findings", () => {
     fc.assert(
       fc.property(
-        fc.array(anyFinding, { maxLength: 8 }).chain((list) =>
-          fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length })),
-        ),
+        fc
+          .array(anyFinding, { maxLength: 8 })
+          .chain((list) =>
+            fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length })),
+          ),
         anyPolicy,
         ([list, shuffled], p) => {
           expect(decide(shuffled, p)).toEqual(decide(list, p));
@@ -139,12 +173,17 @@ describe("laws", () => {
 
   it("stopped stays stopped and quarantined stays quarantined when something is added", () => {
     fc.assert(
-      fc.property(fc.array(anyFinding, { maxLength: 6 }), anyFinding, anyPolicy, (list, extra, p) => {
-        const before = decide(list, p);
-        const after = decide([...list, extra], p);
-        if (STOPS[before.disposition]) expect(STOPS[after.disposition]).toBe(true);
-        if (before.quarantine) expect(after.quarantine).toBe(true);
-      }),
+      fc.property(
+        fc.array(anyFinding, { maxLength: 6 }),
+        anyFinding,
+        anyPolicy,
+        (list, extra, p) => {
+          const before = decide(list, p);
+          const after = decide([...list, extra], p);
+          if (STOPS[before.disposition]) expect(STOPS[after.disposition]).toBe(true);
+          if (before.quarantine) expect(after.quarantine).toBe(true);
+        },
+      ),
       { numRuns: 500 },
     );
   });
