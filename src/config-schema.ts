@@ -2,6 +2,7 @@
 // Values are checked here; files are read and errors located in config.ts.
 import { isIP } from "node:net";
 import { z } from "zod";
+import { folderDirectory } from "./mailstore/folder-name.ts";
 
 const UNITS: Readonly<Record<string, number>> = {
   k: 1024,
@@ -182,9 +183,15 @@ export const schema = z.strictObject({
           "What to do with a local address without a mailbox; refuse, but create when there is no configuration file",
         ),
       create_folders: z
-        .enum(["never", "always"])
+        .union(
+          [
+            z.enum(["never", "always"]),
+            z.array(z.string().refine((name) => folderDirectory(name) !== null, "a folder name")),
+          ],
+          '"never", "always" or folder names such as ["Junk"]',
+        )
         .default("never")
-        .describe("Whether user+folder@ may create a folder"),
+        .describe("Whether user+folder@ may create a folder: never, always, or those in a list"),
       recipient_delimiter: z
         .string()
         .max(4)

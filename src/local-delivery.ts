@@ -3,6 +3,7 @@
 import type { Config } from "./config.ts";
 import type { AliasTables } from "./delivery/alias-source.ts";
 import { localDestination, type LocalDestination } from "./delivery/local.ts";
+import type { FolderPolicy } from "./delivery/mailbox.ts";
 import { userTable } from "./delivery/users.ts";
 import type { Destination } from "./mail/destination.ts";
 import { mailstore } from "./mailstore/maildir.ts";
@@ -56,7 +57,7 @@ export function localDelivery(
         };
       },
       quota: delivery.quota === 0 ? null : { octets: delivery.quota, messages: null },
-      folders: { create: delivery.create_folders, separator: "/" },
+      folders: folderPolicy(delivery.create_folders),
       outgoing,
       report: (text, error) =>
         log.error(`delivery: ${text}${error === undefined ? "" : `: ${error.message}`}`),
@@ -66,4 +67,9 @@ export function localDelivery(
     delivery: agent("refuse"),
     ready: () => store.ready(),
   };
+}
+
+function folderPolicy(create: Config["delivery"]["create_folders"]): FolderPolicy {
+  if (typeof create === "string") return { create, separator: "/" };
+  return { create: "listed", listed: create, separator: "/" };
 }

@@ -39,6 +39,11 @@ describe("errors name file and line", () => {
       '[limits]\ncheck_deadline = "soon"\n',
       /:2: limits\.check_deadline: expected a time/,
     ],
+    [
+      "folder name that leaves the mailbox",
+      '[delivery]\ncreate_folders = ["Junk", "../x"]\n',
+      /:2: delivery\.create_folders: expected a folder name$/,
+    ],
     ["bad network", '[networks]\ninternal = ["10.0.0.0/33"]\n', /:2: networks\.internal/],
     ["not TOML", "[server\n", /^\/etc\/postern\/postern\.toml:1: /],
     [
