@@ -81,17 +81,18 @@ async function sendAll(world: PosternWorld, names: readonly string[]): Promise<v
 }
 
 async function arrival(world: PosternWorld, count: number, back: number): Promise<number | null> {
-  const all = () =>
-    new Set(world.sink.caught.map(({ data }) => nameOf(data))).difference(NOBODY).size >= count;
+  const all = () => {
+    const names = new Set(world.sink.caught.map(({ data }) => nameOf(data)));
+    names.delete(null);
+    return names.size >= count;
+  };
   const there = await until("all messages", () => all(), COME_BACK_MS).catch(() => false);
   return there ? Date.now() - back : null;
 }
 
-const NOBODY: ReadonlySet<string> = new Set([""]);
-
-/** "outage-7"; what has no such Message-ID is all one. */
-function nameOf(data: Buffer): string {
-  return /^Message-ID: <lab-(outage-\d+)@/m.exec(data.toString("latin1", 0, 4096))?.[1] ?? "";
+/** "outage-7"; null for what is none of our messages. */
+function nameOf(data: Buffer): string | null {
+  return /^Message-ID: <lab-(outage-\d+)@/m.exec(data.toString("latin1", 0, 4096))?.[1] ?? null;
 }
 
 const queuedOf = async (world: PosternWorld) => (await world.mta.queued()).length;
