@@ -168,6 +168,9 @@ export const haraka: Candidate = {
       me: "bench.example.com\n",
     };
     mkdirSync(join(dir, "config"), { recursive: true });
+    // Without these of its own it does not greet.
+    for (const name of ["connection.ini", "log.ini"])
+      cpSync(join(harakaDir() ?? "", "config", name), join(dir, "config", name));
     for (const [name, text] of Object.entries(config))
       writeFileSync(join(dir, "config", name), text);
     const running = await stage.start(

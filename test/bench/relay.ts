@@ -4,7 +4,7 @@ import { direct, amavis, haraka, postern, type Candidate, type Peer } from "./pe
 import { loopDelay, type LoopDelay } from "./exposition.ts";
 import { sendLoad, startSink, toolsMissing } from "./postfix-tools.ts";
 import { busiestShare, processTree, treeCpuSeconds } from "./procfs.ts";
-import { figure, median, roundOf, table } from "./statistics.ts";
+import { figure, median, medianRatio, roundOf, table } from "./statistics.ts";
 import { stage, type Stage } from "./stage.ts";
 
 export interface RelayOptions {
@@ -150,22 +150,16 @@ function page(
   { sessions, series, steady: delay }: Result,
   { rounds, seconds }: RelayOptions,
 ): string {
-  const rateOf = (name: string) => {
-    const rates = series.find((one) => one.name === name)?.rates;
-    return rates === undefined ? null : median(rates);
-  };
-  const [bare, reference] = [rateOf("direct"), rateOf("amavisd-new")];
-  const rows = series.map(({ name, rates, cpu }) => {
-    const rate = median(rates);
-    return [
-      name,
-      figure(rate),
-      `${figure(Math.min(...rates))}–${figure(Math.max(...rates))}`,
-      figure(reference === null ? null : rate / reference),
-      figure(bare === null ? null : rate / bare),
-      figure(median(cpu)),
-    ];
-  });
+  const ratesOf = (name: string) => series.find((one) => one.name === name)?.rates ?? [];
+  const [bare, reference] = [ratesOf("direct"), ratesOf("amavisd-new")];
+  const rows = series.map(({ name, rates, cpu }) => [
+    name,
+    figure(median(rates)),
+    `${figure(Math.min(...rates))}–${figure(Math.max(...rates))}`,
+    figure(medianRatio(rates, reference)),
+    figure(medianRatio(rates, bare)),
+    figure(median(cpu)),
+  ]);
   const head = [
     "through",
     "messages/s",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { figure, median, roundOf, table } from "./statistics.ts";
+import { figure, median, medianRatio, roundOf, table } from "./statistics.ts";
 
 test.each([
   [[3], 3],
@@ -27,6 +27,12 @@ test("half of the values lie on each side of the median", () => {
       );
     }),
   );
+});
+
+test("ratios are taken round by round", () => {
+  // A machine that was half as fast in the second round changes no ratio.
+  expect(medianRatio([100, 50, 90], [10, 5, 10])).toBe(10);
+  expect(medianRatio([1, 2], [])).toBeNaN();
 });
 
 test.each([

@@ -8,6 +8,11 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
+/** The median of values[i] / others[i]: what else the machine did in a round met both. NaN when one of them is empty. */
+export function medianRatio(values: readonly number[], others: readonly number[]): number {
+  return median(values.slice(0, others.length).map((value, i) => value / (others[i] ?? NaN)));
+}
+
 /** `value` in about three significant digits, thousands separated; "–" for null and NaN. */
 export function figure(value: number | null): string {
   if (value === null || Number.isNaN(value)) return "–";
