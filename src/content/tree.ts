@@ -21,10 +21,10 @@ export const DEFAULT_TREE_LIMITS: TreeLimits = DEFAULT_WALK_LIMITS;
 
 /** How long the event loop may be held before others get a turn. */
 const TURN_MS = 2;
-/** Pieces start small, since a few KiB can hold a thousand parts, and grow while they are cheap. */
+/** Pieces start small, since a few KiB can hold hundreds of uuencoded files, and grow while they are cheap. */
 const MIN_PIECE = 1024;
 const FIRST_PIECE = 8 * 1024;
-const MAX_PIECE = 64 * 1024;
+const MAX_PIECE = 32 * 1024;
 
 /**
  * Reads the tree of parts of a whole message. Rejects only when the body's octets cannot be read; whatever they are,
@@ -34,8 +34,8 @@ export async function readTree(
   body: Body,
   limits: TreeLimits = DEFAULT_TREE_LIMITS,
 ): Promise<Tree> {
-  const reader = treeReader(limits);
   const pace: Pace = { piece: FIRST_PIECE, since: performance.now() };
+  const reader = treeReader(limits, () => performance.now() - pace.since > TURN_MS);
   if (body.bytes !== null) {
     for (const octets of body.bytes) await feed(reader.walker, octets, pace);
   } else {
@@ -56,14 +56,20 @@ async function feed(into: Walker, octets: Buffer, pace: Pace): Promise<void> {
     at += piece.length;
     const before = performance.now();
     into.write(piece);
-    const now = performance.now();
-    if (now - before > 1) pace.piece = Math.max(MIN_PIECE, pace.piece >> 2);
-    else if (now - before < 0.4) pace.piece = Math.min(MAX_PIECE, pace.piece * 2);
-    if (now - pace.since > TURN_MS) {
-      await setImmediate();
-      pace.since = performance.now();
+    const took = performance.now() - before;
+    if (took > 1) pace.piece = Math.max(MIN_PIECE, pace.piece >> 2);
+    else if (took < 0.4) pace.piece = Math.min(MAX_PIECE, pace.piece * 2);
+    while (into.paused) {
+      await turn(pace);
+      into.write(EMPTY);
     }
+    if (performance.now() - pace.since > TURN_MS) await turn(pace);
   }
+}
+
+async function turn(pace: Pace): Promise<void> {
+  await setImmediate();
+  pace.since = performance.now();
 }
 
 type Draft = { -readonly [Key in keyof Part]: Part[Key] } & {
@@ -87,7 +93,7 @@ interface Reading {
 
 const EMPTY = Buffer.alloc(0);
 
-function treeReader(limits: TreeLimits): { walker: Walker; tree(): Tree } {
+function treeReader(limits: TreeLimits, due: () => boolean): { walker: Walker; tree(): Tree } {
   const parts: Draft[] = [];
   const readings = new Map<Entity, Reading>();
   let overLimit: string | null = null;
@@ -132,7 +138,7 @@ function treeReader(limits: TreeLimits): { walker: Walker; tree(): Tree } {
       reading.part.defects = [...entity.defects, ...reading.part.defects];
     },
   };
-  const walk = walker(sink, limits);
+  const walk = walker(sink, limits, due);
   return {
     walker: walk,
     tree() {

@@ -128,7 +128,7 @@ class Finder implements UuFinder {
       return false;
     }
     if (this.#base64 === null) this.#decodeLine(trimmed);
-    else this.#put(this.#base64.write(trimmed));
+    else this.#collect(this.#base64.write(trimmed));
     return true;
   }
 
@@ -146,10 +146,7 @@ class Finder implements UuFinder {
 
   #decodeLine(line: Buffer): void {
     const count = (line[0]! - 32) & 63;
-    if (this.#out.length - this.#length < count + 3) {
-      this.#flush();
-      this.#out = Buffer.allocUnsafe(OUT_SIZE);
-    }
+    this.#makeRoom(count + 3);
     const out = this.#out;
     let length = this.#length;
     // Spaces at the end of a line may have been lost on the way: they are zeros.
@@ -163,8 +160,17 @@ class Finder implements UuFinder {
     this.#length = length;
   }
 
-  #put(octets: Buffer): void {
-    if (octets.length > 0) this.#sink.data(octets);
+  /** Takes what a short line gave: handed on one by one, a MiB of them would cost hundreds of milliseconds. */
+  #collect(octets: Buffer): void {
+    this.#makeRoom(octets.length);
+    this.#out.set(octets, this.#length);
+    this.#length += octets.length;
+  }
+
+  #makeRoom(count: number): void {
+    if (this.#out.length - this.#length >= count) return;
+    this.#flush();
+    this.#out = Buffer.allocUnsafe(OUT_SIZE);
   }
 
   #flush(): void {

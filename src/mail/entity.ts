@@ -6,7 +6,7 @@ import { MAX_BOUNDARY } from "./boundaries.ts";
 import { decodeWords } from "./encoded-word.ts";
 import type { Field, Header } from "./header.ts";
 import type { Defect } from "./message.ts";
-import { parseParameters, parseToken } from "./parameters.ts";
+import { MAX_LENGTH, parseParameters, parseToken } from "./parameters.ts";
 import type { Parameterized } from "./parameters.ts";
 import type { Encoding } from "./transfer.ts";
 
@@ -123,17 +123,43 @@ function mimeFields(header: Header): MimeFields {
 function readAll(fields: readonly Field[], conflict: DefectKind, note: Note): Parameterized[] {
   noteRepetitions(fields, conflict, note);
   // More repetitions than this say nothing new; each is read under several readings.
-  const read = fields.slice(0, 8).map((field) => parseParameters(field.value));
+  let room = MAX_LENGTH;
+  const read = fields.slice(0, 8).map(({ value }) => {
+    const one = parseParameters(value, room);
+    room -= Math.min(room, value.length);
+    return one;
+  });
   if (read.some((one) => one.cut)) note("overlong-field", fields[0]!.name);
   return read;
 }
 
 function noteRepetitions(fields: readonly Field[], conflict: DefectKind, note: Note): void {
-  if (fields.length < 2) return;
-  const plain = (field: Field): string => field.value.replace(/\s+/g, "").toLowerCase();
-  const first = plain(fields[0]!);
-  const same = fields.every((field) => plain(field) === first);
-  note(same ? "repeated-mime-field" : conflict, fields.map((field) => field.value).join(" | "));
+  const [first] = fields;
+  if (first === undefined || fields.length < 2) return;
+  const same = fields.every((field) => looksSame(first.value, field.value));
+  // The detail is cut long before this.
+  const shown = fields.slice(0, 8).map((field) => field.value.slice(0, 200));
+  note(same ? "repeated-mime-field" : conflict, shown.join(" | "));
+}
+
+/** True when both are equal but for white space and case. A character at a time: values can be a MiB of either. */
+function looksSame(a: string, b: string): boolean {
+  if (a === b) return true;
+  let i = 0;
+  let j = 0;
+  for (;;) {
+    while (i < a.length && isSpace(a, i)) i++;
+    while (j < b.length && isSpace(b, j)) j++;
+    if (i >= a.length || j >= b.length) return i >= a.length && j >= b.length;
+    if (a[i] !== b[j] && a[i]!.toLowerCase() !== b[j]!.toLowerCase()) return false;
+    i++;
+    j++;
+  }
+}
+
+function isSpace(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d) || (code >= 0xa0 && /\s/.test(text[at]!));
 }
 
 function typeOf(field: Parameterized | undefined, parent: Entity | null, note: Note): string {

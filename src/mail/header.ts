@@ -79,11 +79,10 @@ export function parseHeader(
 
 function readFields(block: Buffer, defects: Defect[]): Field[] {
   const text = block.toString("latin1", 0, block.length);
-  const ascii = isAscii(block);
   const fields: Field[] = [];
   const seen: Seen = { garbage: false, colon: -1, kinds: defects };
   if (text.includes("\0")) defects.push(defect("nul-in-header"));
-  if (hasBareCr(text)) defects.push(defect("bare-cr-in-header"));
+  if (/\r(?!\n)/.test(text)) defects.push(defect("bare-cr-in-header"));
   let start = 0;
   while (start < text.length) {
     const first = text.charCodeAt(start);
@@ -98,11 +97,30 @@ function readFields(block: Buffer, defects: Defect[]): Field[] {
     fields.push(
       fields.length === MAX_FIELDS
         ? { name: "", raw: block.subarray(start, next), value: "" }
-        : readField(block, text, ascii, { start, firstLine, next }, seen),
+        : readField(block, text, { start, firstLine, next }, seen),
     );
     start = next;
   }
   return fields;
+}
+
+/** A field whose value is made when somebody asks: most are never looked at, and a hostile one can have a MiB of folds. */
+class LazyField implements Field {
+  readonly name: string;
+  readonly raw: Buffer;
+  readonly #from: number;
+  #value: string | null = null;
+
+  /** `from`: where in `raw` the value starts. */
+  constructor(name: string, raw: Buffer, from: number) {
+    this.name = name;
+    this.raw = raw;
+    this.#from = from;
+  }
+
+  get value(): string {
+    return (this.#value ??= valueOf(this.#from === 0 ? this.raw : this.raw.subarray(this.#from)));
+  }
 }
 
 interface Span {
@@ -120,7 +138,7 @@ interface Seen {
   readonly kinds: Defect[];
 }
 
-function readField(block: Buffer, text: string, ascii: boolean, span: Span, seen: Seen): Field {
+function readField(block: Buffer, text: string, span: Span, seen: Seen): Field {
   const { start, firstLine, next } = span;
   const raw = block.subarray(start, next);
   if (seen.colon < start) {
@@ -134,7 +152,7 @@ function readField(block: Buffer, text: string, ascii: boolean, span: Span, seen
   const name = text.slice(start, nameEnd);
   if (!FIELD_NAME.test(name) && (name === "" || /[\x00-\x20]/.test(name))) {
     noteGarbage(text.slice(start, Math.min(next, start + 200)), start === 0, seen);
-    return { name: "", raw, value: valueOf(block, text, ascii, start, next) };
+    return new LazyField("", raw, 0);
   }
   if (nameEnd < colon) {
     const mime = MIME_FIELD.test(name);
@@ -146,7 +164,7 @@ function readField(block: Buffer, text: string, ascii: boolean, span: Span, seen
     note(seen.kinds, "white-line-in-header", name);
     seen.garbage = true;
   }
-  return { name, raw, value: valueOf(block, text, ascii, colon + 1, next) };
+  return new LazyField(name, raw, colon + 1 - start);
 }
 
 function noteGarbage(line: string, first: boolean, seen: Seen): void {
@@ -165,32 +183,34 @@ function note(defects: Defect[], kind: Parameters<typeof defect>[0], detail: str
   if (!defects.some((d) => d.kind === kind)) defects.push(defect(kind, detail));
 }
 
-function valueOf(block: Buffer, text: string, ascii: boolean, from: number, to: number): string {
-  let value = text.slice(from, to);
-  if (!ascii) {
-    const octets = block.subarray(from, to);
-    if (!isAscii(octets) && isUtf8(octets)) value = octets.toString("utf8", 0, octets.length);
-  }
-  const folded = value.indexOf("\n");
-  if (folded >= 0 && folded < value.length - 1) value = unfolded(value);
-  return value.trim();
+function valueOf(octets: Buffer): string {
+  const encoding = !isAscii(octets) && isUtf8(octets) ? "utf8" : "latin1";
+  const lf = octets.indexOf(0x0a);
+  const folded = lf >= 0 && lf < octets.length - 1;
+  // Every LF inside a field has white space behind it, so all line ends go. A MiB of folds would keep the expression busy
+  // for 40 ms.
+  if (folded && octets.length >= 8_192) return unfolded(octets).toString(encoding).trim();
+  const value = octets.toString(encoding, 0, octets.length);
+  return (folded ? value.replace(/\r?\n/g, "") : value).trim();
 }
 
-/** Every LF inside a field has white space behind it, so all line ends go. */
-function unfolded(value: string): string {
-  if (value.length < 8_192) return value.replace(/\r?\n/g, "");
-  // A MiB of folds would keep the expression busy for 40 ms.
-  const octets = Buffer.from(value);
+function unfolded(octets: Buffer): Buffer {
+  const out = Buffer.allocUnsafe(octets.length);
   let length = 0;
   for (let i = 0; i < octets.length; i++) {
     const octet = octets[i]!;
-    if (octet !== 0x0a && !(octet === 0x0d && octets[i + 1] === 0x0a)) octets[length++] = octet;
+    if (octet !== 0x0a && !(octet === 0x0d && octets[i + 1] === 0x0a)) out[length++] = octet;
   }
-  return octets.toString("utf8", 0, length);
+  return out.subarray(0, length);
 }
 
+/** Lines shorter than this are measured octet by octet: for a MiB of tiny ones a search each takes many times as long. */
+const SHORT_LINE = 24;
+
 function lineEnd(text: string, from: number): number {
-  const lf = text.indexOf("\n", from);
+  const near = Math.min(text.length, from + SHORT_LINE);
+  for (let at = from; at < near; at++) if (text.charCodeAt(at) === 0x0a) return at + 1;
+  const lf = text.indexOf("\n", near);
   return lf < 0 ? text.length : lf + 1;
 }
 
@@ -201,13 +221,6 @@ function endOfFields(text: string): number {
 
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;
-}
-
-function hasBareCr(text: string): boolean {
-  for (let at = text.indexOf("\r"); at >= 0; at = text.indexOf("\r", at + 1)) {
-    if (text.charCodeAt(at + 1) !== 0x0a) return true;
-  }
-  return false;
 }
 
 function hasWhiteLine(text: string, from: number, to: number): boolean {

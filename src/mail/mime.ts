@@ -34,8 +34,10 @@ export interface Sink {
 }
 
 export interface Walker {
-  /** Takes the next octets; they must not be changed afterwards. */
+  /** Takes the next octets, which must not be changed afterwards; goes on with those that a pause left. */
   write(chunk: Buffer): void;
+  /** True when `due` made it stop amid the octets: write an empty buffer to go on. */
+  readonly paused: boolean;
   /** Closes all parts that are open. Nothing may be written after it. */
   end(): void;
   /** Which limit stopped the walk, in words; null when all was looked at. */
@@ -62,6 +64,8 @@ interface Shared {
   overLimit: string | null;
   /** True when nothing more is read. */
   stopped: boolean;
+  /** True when others should get their turn. */
+  readonly due: () => boolean;
 }
 
 const DASHES_AT_LINE_START = Buffer.from("\n--");
@@ -70,9 +74,16 @@ const LF = 0x0a;
 const CR = 0x0d;
 const DASH = 0x2d;
 
-/** A walker over one message that reports to `sink`. Never throws, unless the sink does. */
-export function walker(sink: Sink, limits: WalkLimits = DEFAULT_WALK_LIMITS): Walker {
-  return new Walk({ sink, limits, parts: 0, overLimit: null, stopped: false }, null);
+/**
+ * A walker over one message that reports to `sink`. Never throws, unless the sink does. `due` is asked after each part
+ * and each delimiter whether to pause: a few KiB can hold a thousand parts.
+ */
+export function walker(
+  sink: Sink,
+  limits: WalkLimits = DEFAULT_WALK_LIMITS,
+  due: () => boolean = () => false,
+): Walker {
+  return new Walk({ sink, limits, parts: 0, overLimit: null, stopped: false, due }, null);
 }
 
 class Walk implements Walker {
@@ -92,6 +103,7 @@ class Walk implements Walker {
   #midLine = false;
   /** In a body: how many octets of #rest are the line end that a delimiter would own. */
   #heldBreak = 0;
+  #paused = false;
 
   constructor(shared: Shared, host: Entity | null) {
     this.#shared = shared;
@@ -102,22 +114,34 @@ class Walk implements Walker {
     return this.#shared.overLimit;
   }
 
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   write(chunk: Buffer): void {
     this.#run(chunk, false);
   }
 
   end(): void {
+    while (this.#paused) this.#run(EMPTY, false);
     this.#run(EMPTY, true);
     if (this.#header !== null && !this.#shared.stopped) this.#headerDone(this.#offset, false);
     while (this.#stack.length > 0) this.#pop(this.#offset, "missing-end-boundary");
   }
 
   #run(chunk: Buffer, final: boolean): void {
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    const bytes = joined(this.#rest, chunk);
+    const inner = this.#stack.at(-1)?.inner;
+    if (inner?.paused === true) inner.write(EMPTY);
+    this.#paused = false;
     let at = 0;
     for (let more = true; more;) {
       if (this.#shared.stopped) {
         at = bytes.length;
+        break;
+      }
+      if (!final && (this.#innerPaused() || (at > 0 && this.#shared.due()))) {
+        this.#paused = true;
         break;
       }
       const next =
@@ -127,9 +151,15 @@ class Walk implements Walker {
       more = next >= 0;
       at = more ? next : ~next;
     }
+    this.#paused ||= !final && this.#innerPaused();
     this.#offset += at;
+    const rest = bytes.subarray(at);
     // A copy of a few octets, so that they do not keep the whole chunk alive.
-    this.#rest = at < bytes.length ? Buffer.from(bytes.subarray(at)) : EMPTY;
+    this.#rest = this.#paused ? rest : rest.length > 0 ? Buffer.from(rest) : EMPTY;
+  }
+
+  #innerPaused(): boolean {
+    return this.#stack.at(-1)?.inner?.paused === true;
   }
 
   /** Reads header lines. Returns where to go on, or the complement of where the used octets end: more are needed. */
@@ -207,6 +237,11 @@ class Walk implements Walker {
       const delimiter = this.#delimiterAt(bytes, line, stop);
       if (delimiter !== null) {
         this.#emit(bytes, at, start);
+        if (this.#innerPaused()) {
+          // The part must be read to its end before the delimiter closes it: come here again.
+          this.#midLine = false;
+          return start;
+        }
         this.#enter(delimiter, this.#offset + start);
         return lf < 0 ? stop : stop + 1;
       }
@@ -354,6 +389,11 @@ class Walk implements Walker {
     this.#shared.overLimit ??= why;
     this.#shared.stopped = true;
   }
+}
+
+function joined(rest: Buffer, chunk: Buffer): Buffer {
+  if (rest.length === 0) return chunk;
+  return chunk.length === 0 ? rest : Buffer.concat([rest, chunk]);
 }
 
 function noteOnce(entity: Entity, kind: DefectKind, detail = ""): void {

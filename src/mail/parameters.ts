@@ -16,7 +16,7 @@ export interface Parameterized {
 }
 
 /** No mail program writes longer ones; each character costs time under several readings. */
-const MAX_LENGTH = 16 * 1024;
+export const MAX_LENGTH: number = 16 * 1024;
 const MAX_PARAMETERS = 256;
 
 interface Occurrence {
@@ -29,16 +29,18 @@ interface Occurrence {
   readonly readings: readonly string[];
 }
 
-/** Reads an unfolded field value. Linear time, never throws. */
-export function parseParameters(text: string): Parameterized {
-  const source = text.length > MAX_LENGTH ? text.slice(0, MAX_LENGTH) : text;
-  const head = skipTo(source, 0, ";");
+/** Reads an unfolded field value, at most `room` characters of it. Linear time, never throws. */
+export function parseParameters(text: string, room: number = MAX_LENGTH): Parameterized {
+  const most = Math.min(room, MAX_LENGTH);
+  const source = text.length > most ? text.slice(0, most) : text;
+  const marks = marksIn(source);
+  const head = skipTo(source, 0, ";", marks);
   const bare = withoutComments(source.slice(0, head));
   const value = bare.replace(/\s+/g, "").toLowerCase();
   const occurrences: Occurrence[] = [];
   // "text/plain charset=us-ascii": a semicolon is missing.
   const early = /\s[\w-]+\*?\s*=/.exec(bare);
-  const reader: Reader = { text: source, at: head };
+  const reader: Reader = { text: source, marks, at: head };
   if (early !== null) reader.at = source.indexOf(early[0].trim());
   while (reader.at < source.length && occurrences.length < MAX_PARAMETERS) {
     const one = readParameter(reader);
@@ -60,6 +62,7 @@ export function parseToken(text: string): string {
 
 interface Reader {
   readonly text: string;
+  readonly marks: Marks;
   at: number;
 }
 
@@ -70,14 +73,14 @@ function readParameter(reader: Reader): Occurrence | null {
   const start = reader.at;
   let at = start;
   while (at < text.length && text[at] !== "=" && text[at] !== ";") {
-    at = text[at] === "(" ? commentEnd(text, at) : at + 1;
+    at = text[at] === "(" ? commentEnd(reader.marks, at) : at + 1;
   }
   if (at >= text.length || text[at] === ";") {
     reader.at = at;
     return null;
   }
   reader.at = at + 1;
-  const label = /(\S*)\s*$/.exec(withoutComments(text.slice(start, at)))?.[1] ?? "";
+  const label = lastWord(withoutComments(text.slice(start, at)));
   const readings = readValue(reader);
   const suffix = /^([^*]*)(?:\*(\d{1,4}))?(\*)?$/.exec(label.toLowerCase());
   if (suffix === null || suffix[1] === "") return null;
@@ -94,7 +97,7 @@ function readValue(reader: Reader): string[] {
   const { text } = reader;
   while (reader.at < text.length) {
     if (/\s/.test(text.charAt(reader.at))) reader.at++;
-    else if (text[reader.at] === "(") reader.at = commentEnd(text, reader.at);
+    else if (text[reader.at] === "(") reader.at = commentEnd(reader.marks, reader.at);
     else break;
   }
   return text[reader.at] === '"' ? readQuoted(reader) : readBare(reader);
@@ -103,7 +106,7 @@ function readValue(reader: Reader): string[] {
 function readQuoted(reader: Reader): string[] {
   const { text } = reader;
   const start = reader.at + 1;
-  const close = quoteEnd(text, start);
+  const close = quoteEnd(text, start, reader.marks);
   if (close < 0) {
     // The closing quote is missing: some readers take all that follows, some stop at the semicolon.
     const semicolon = text.indexOf(";", start);
@@ -123,7 +126,7 @@ function readQuoted(reader: Reader): string[] {
   if (at >= text.length || text[at] === ";" || /^[\w-]+[*\d]*\s*=/.test(text.slice(at, at + 80))) {
     return distinct(readings);
   }
-  const stop = skipTo(text, at, ";");
+  const stop = skipTo(text, at, ";", reader.marks);
   const junk = withoutComments(text.slice(at, stop)).trim();
   reader.at = stop;
   if (junk !== "") readings.push(readings[0]! + junk.replace(/"/g, ""));
@@ -135,7 +138,8 @@ function readBare(reader: Reader): string[] {
   const start = reader.at;
   let stop = text.indexOf(";", start);
   if (stop < 0) stop = text.length;
-  const missing = /\s[\w-]+[*\d]*=/.exec(text.slice(start, stop));
+  // Digits are letters of a word already: only the first * ends it, so that no digit can be read in two ways.
+  const missing = /\s[\w-]+(?:\*[*\d]*)?=/.exec(text.slice(start, stop));
   if (missing !== null) stop = start + missing.index;
   reader.at = stop;
   const raw = text.slice(start, stop).trim();
@@ -226,13 +230,48 @@ function percentDecoded(text: string): Buffer {
   return octets.subarray(0, length);
 }
 
+/** Where the comments and the last quoted string of a text end; looked up once, since hostile text asks at every octet. */
+interface Marks {
+  /** Index behind the comment that opens there, by the index of its parenthesis. */
+  readonly comments: ReadonlyMap<number, number>;
+  /** Index of the last quote without a backslash before it, or -1. */
+  readonly lastQuote: number;
+}
+
+/** A parenthesis whose comment is longer than this is an ordinary character, as one without an end is. */
+const MAX_COMMENT = 1_024;
+
+function marksIn(text: string): Marks {
+  const comments = new Map<number, number>();
+  /** Per open level the parentheses that its end closes: the one that opened it, and those behind backslashes. */
+  const levels: number[][] = [[]];
+  let lastQuote = -1;
+  let escaped = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === OPEN && escaped) levels.at(-1)!.push(at);
+    else if (char === OPEN) levels.push([at]);
+    else if (!escaped && char === CLOSE) {
+      for (const open of levels.pop()!) if (at - open < MAX_COMMENT) comments.set(open, at + 1);
+      if (levels.length === 0) levels.push([]);
+    } else if (!escaped && char === QUOTE) lastQuote = at;
+    escaped = !escaped && char === BACKSLASH;
+  }
+  return { comments, lastQuote };
+}
+
+const QUOTE = 0x22;
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const BACKSLASH = 0x5c;
+
 /** Index of `mark` outside comments and quoted strings, or the end. */
-function skipTo(text: string, from: number, mark: string): number {
+function skipTo(text: string, from: number, mark: string, marks: Marks): number {
   let at = from;
   while (at < text.length && text[at] !== mark) {
-    if (text[at] === "(") at = commentEnd(text, at);
+    if (text[at] === "(") at = commentEnd(marks, at);
     else if (text[at] === '"') {
-      const close = quoteEnd(text, at + 1);
+      const close = quoteEnd(text, at + 1, marks);
       at = close < 0 ? at + 1 : close + 1;
     } else at++;
   }
@@ -240,8 +279,8 @@ function skipTo(text: string, from: number, mark: string): number {
 }
 
 /** Index of the quote that ends the quoted string, or -1. */
-function quoteEnd(text: string, from: number): number {
-  for (let at = from; at < text.length; at++) {
+function quoteEnd(text: string, from: number, { lastQuote }: Marks): number {
+  for (let at = from; at <= lastQuote; at++) {
     if (text[at] === "\\") at++;
     else if (text[at] === '"') return at;
   }
@@ -249,27 +288,28 @@ function quoteEnd(text: string, from: number): number {
 }
 
 /** Index behind the comment that opens at `from`; an unclosed parenthesis is taken as an ordinary character. */
-function commentEnd(text: string, from: number): number {
-  let depth = 0;
-  // A hostile "((((" would otherwise be scanned once per parenthesis.
-  const limit = Math.min(text.length, from + 1024);
-  for (let at = from; at < limit; at++) {
-    if (text[at] === "\\") at++;
-    else if (text[at] === "(") depth++;
-    else if (text[at] === ")" && --depth === 0) return at + 1;
-  }
-  return from + 1;
+function commentEnd({ comments }: Marks, from: number): number {
+  return comments.get(from) ?? from + 1;
 }
 
 function withoutComments(text: string): string {
   if (!text.includes("(")) return text;
+  const marks = marksIn(text);
   let out = "";
   for (let at = 0; at < text.length;) {
-    const end = text[at] === "(" ? commentEnd(text, at) : at;
+    const end = text[at] === "(" ? commentEnd(marks, at) : at;
     if (end > at + 1) at = end;
     else out += text[at++];
   }
   return out;
+}
+
+/** The last run of characters that are no white space; "" when there is none. */
+function lastWord(text: string): string {
+  const trimmed = text.trimEnd();
+  let at = trimmed.length;
+  while (at > 0 && !/\s/.test(trimmed.charAt(at - 1))) at--;
+  return trimmed.slice(at);
 }
 
 function distinct(values: readonly string[]): string[] {
