@@ -2,7 +2,7 @@
 // twice. mailauth knows the errors by Node's codes (ENOTFOUND, ENODATA, ETIMEOUT, …). Used by auth.ts and auth-spf.ts.
 
 /** As mailauth asks: TXT → string[][], A, AAAA and PTR → string[], MX → {exchange, priority}[]. Rejects with a `code`. */
-export type Resolver = (name: string, type: string) => Promise<unknown[]>;
+export type Resolver = (name: string, type: string) => Promise<readonly unknown[]>;
 
 export interface Lookups {
   readonly resolve: Resolver;
@@ -23,7 +23,7 @@ const MAX_TEXT = 32 * 1024;
 const MAX_NAME = 253;
 
 export function lookups(resolver: Resolver, limits: LookupLimits): Lookups {
-  const answers = new Map<string, Promise<unknown[]>>();
+  const answers = new Map<string, Promise<readonly unknown[]>>();
   let fail: (error: Error) => void = () => {};
   const over = new Promise<never>((_, reject) => (fail = reject));
   over.catch(() => {
@@ -34,7 +34,7 @@ export function lookups(resolver: Resolver, limits: LookupLimits): Lookups {
   if (limits.signal.aborted) timeUp();
   else limits.signal.addEventListener("abort", timeUp, { once: true });
 
-  const ask = (name: string, type: string): Promise<unknown[]> => {
+  const ask = (name: string, type: string): Promise<readonly unknown[]> => {
     if (answers.size >= limits.maxQuestions)
       return Promise.reject(dnsError("ETIMEOUT", "too many DNS questions"));
     if (name.length > MAX_NAME || name === "")
@@ -66,7 +66,11 @@ export function lookups(resolver: Resolver, limits: LookupLimits): Lookups {
   };
 }
 
-async function bounded(resolver: Resolver, name: string, type: string): Promise<unknown[]> {
+async function bounded(
+  resolver: Resolver,
+  name: string,
+  type: string,
+): Promise<readonly unknown[]> {
   const list: unknown = await resolver(name, type);
   if (!isList(list)) return [];
   let octets = 0;

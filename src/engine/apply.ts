@@ -1,8 +1,8 @@
 // Applying verdicts: quarantine first, then every cluster to its destination, in two phases, then what the client hears. The
 // order is the promise: nothing answers 250 before all that it stands for is committed. Never rejects.
-import type { Copy, Destination, Prepared } from "../mail/destination.ts";
+import { refused, type Copy, type Destination, type Prepared } from "../mail/destination.ts";
 import { editedBody } from "../mail/edited.ts";
-import type { Message, Recipient } from "../mail/message.ts";
+import type { Body, Message, Recipient } from "../mail/message.ts";
 import { ok, tempfail, type Reply } from "../mail/reply.ts";
 import { clustersOf, type Cluster } from "../verdict/clusters.ts";
 import type { Edit } from "../verdict/edits.ts";
@@ -36,6 +36,11 @@ export interface ApplyMeans {
     deadline: AbortSignal,
   ): Promise<Keeping | Reply>;
   edits(message: Message, judged: Judged, quarantined: boolean): readonly Edit[];
+  /**
+   * Lines to put in front of a cluster's copy when nothing else will change in it: DKIM-Signature fields. Null when they could
+   * not be made: the cluster gets a 4xx. Never rejects.
+   */
+  finish?(message: Message, copy: Body, deadline: AbortSignal): Promise<readonly string[] | null>;
   /** The recipient as the destination shall see it (address extension). */
   addressed(recipient: Recipient, folder: string | null, local: boolean): Recipient;
   readonly deadline: AbortSignal;
@@ -62,6 +67,9 @@ export async function apply(
 
 const LATE = (id: string): Reply =>
   tempfail(451, "4.3.0", `Temporary failure, id=${id} - out of time`);
+
+const UNFINISHED = (id: string): Reply =>
+  tempfail(451, "4.3.0", `Temporary failure, id=${id} - the message could not be signed`);
 
 class Run {
   readonly message: Message;
@@ -164,7 +172,13 @@ class Run {
   }
 
   private async prepare(cluster: Cluster): Promise<Prepared> {
-    const { envelope, header, body } = this.message;
+    const { envelope } = this.message;
+    const recipients = cluster.members.map((i) => {
+      const { recipient, local } = this.judged[i] as Judged;
+      return this.means.addressed(recipient, cluster.folder, local);
+    });
+    const body = await this.finished(cluster);
+    if (body === null) return refused(recipients, UNFINISHED(envelope.id));
     const copy: Copy = {
       id: envelope.id,
       mailId: envelope.mailId,
@@ -172,15 +186,22 @@ class Run {
       senderParams: envelope.senderParams,
       client: envelope.client,
       xforward: envelope.xforward,
-      body: editedBody(header, body, cluster.edits),
+      body,
       folder: cluster.folder,
       tainted: cluster.tainted,
     };
-    const recipients = cluster.members.map((i) => {
-      const { recipient, local } = this.judged[i] as Judged;
-      return this.means.addressed(recipient, cluster.folder, local);
-    });
     return this.means.destination.prepare(copy, recipients, this.means.deadline);
+  }
+
+  /** The copy with all its edits; null when the last ones could not be made. */
+  private async finished(cluster: Cluster): Promise<Body | null> {
+    const { header, body } = this.message;
+    const copy = editedBody(header, body, cluster.edits);
+    if (this.means.finish === undefined) return copy;
+    const lines = await this.means.finish(this.message, copy, this.means.deadline);
+    if (lines === null || lines.length === 0) return lines === null ? null : copy;
+    const front = lines.map((line): Edit => ({ do: "prepend", line }));
+    return editedBody(header, body, [...front, ...cluster.edits]);
   }
 
   /** Past the budget nothing is committed; over SMTP one recipient's tempfail aborts all. */

@@ -50,8 +50,17 @@ export function editsFor(
     subjectTag: policy.subjectTag,
     rblWarnings: [],
     greylist: null,
+    authResults: authResultsOf(message, judgement),
     received: receivedFacts(message, facts),
   });
+}
+
+/** What the auth check found, in its own words; null when it did not answer or was not asked (mail of our own users). */
+function authResultsOf(message: Message, judgement: Judgement): readonly string[] | null {
+  if (message.envelope.origin === "outbound" || !judgement.timings.has("auth")) return null;
+  const found = judgement.findings.filter(({ check }) => check === "auth");
+  if (found.some(({ category }) => category === "unchecked")) return null;
+  return found.map(({ detail }) => detail);
 }
 
 function spamFacts({ policy, verdict }: Judged): SpamFacts {

@@ -34,6 +34,8 @@ export interface EditInput {
   readonly rblWarnings: readonly string[];
   /** Text of X-Greylist ("delayed 312 seconds by …"), or null. */
   readonly greylist: string | null;
+  /** Results of sender authentication in the words of RFC 8601 ("spf=pass smtp.mailfrom=…"), empty = "none"; null = not verified. */
+  readonly authResults: readonly string[] | null;
   readonly received: ReceivedFacts;
 }
 
@@ -44,6 +46,7 @@ export interface Removal {
 
 /** Most Subject fields that get the tag, and most RBL warnings written. */
 const MAX_REPEATS = 10;
+const MAX_AUTH_RESULTS = 20;
 const FORGEABLE = new Set(["x-rbl-warning", "x-greylist", "x-quarantine-id"]);
 
 /**
@@ -55,6 +58,8 @@ export function headerEdits(input: EditInput): readonly Edit[] {
   const add = (name: string, text: string): void => {
     lines.push(fieldLine(name, headerText(text)));
   };
+  if (input.authResults !== null && input.local)
+    lines.push(authenticationResults(input.hostname, input.authResults));
   for (const text of input.rblWarnings.slice(0, MAX_REPEATS)) add("X-RBL-Warning", text);
   if (input.greylist !== null) add("X-Greylist", input.greylist);
   if (input.quarantined && input.local) add("X-Quarantine-ID", `<${input.mailId}>`);
@@ -104,6 +109,12 @@ export function alertFields(
   if (found.banned !== null) alert(`BANNED, message contains ${found.banned}`);
   if (found.malformed !== null) alert(`BAD HEADER SECTION, ${found.malformed}`);
   return lines;
+}
+
+/** RFC 8601 2.2; a field that bears our id and was not made here has been removed (removals). */
+function authenticationResults(hostname: string, results: readonly string[]): string {
+  const shown = results.length === 0 ? ["none"] : results.slice(0, MAX_AUTH_RESULTS);
+  return fieldLine("Authentication-Results", [hostname, ...shown].join("; "));
 }
 
 function subjectEdits(input: EditInput): Edit[] {

@@ -38,6 +38,7 @@ const INPUT: EditInput = {
   subjectTag: null,
   rblWarnings: [],
   greylist: null,
+  authResults: null,
   received: {
     greeting: "mx.example.com",
     peer: "127.0.0.1",
