@@ -8,7 +8,7 @@ export interface HandedOn {
   /** True when nothing at all is remembered: the common case, answered without work. */
   readonly empty: boolean;
   /** Which of the keys are remembered, same order. */
-  has(keys: readonly string[]): Promise<readonly boolean[]>;
+  has(keys: readonly string[], now?: number): Promise<readonly boolean[]>;
   /** Remembers the keys; durable when it resolves. Rejects when the store cannot be written. */
   remember(keys: readonly string[], now: number): Promise<void>;
 }
