@@ -10,12 +10,13 @@ import { aliasTables, type AliasTables } from "./delivery/alias-source.ts";
 import { answer, type AnswerMeans } from "./engine/answer.ts";
 import { delivering } from "./engine/delivering.ts";
 import { editsFor, extended, keepCopy, type FilterFacts } from "./engine/filtering.ts";
-import type { Bench } from "./engine/judge.ts";
+import type { Bench, JudgeOptions } from "./engine/judge.ts";
 import { notices, type Notices } from "./engine/notices.ts";
 import { record } from "./engine/record.ts";
 import { benchOf, isLocal, surroundings } from "./judging.ts";
 import { deliversHere } from "./housekeeping.ts";
 import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
+import { policyService } from "./policy-service.ts";
 import { hostOf, portOf } from "./listen-address.ts";
 import type { Destination } from "./mail/destination.ts";
 import type { Address } from "./mail/address.ts";
@@ -24,8 +25,10 @@ import type { Transaction } from "./mail/message.ts";
 import { ok, tempfail } from "./mail/reply.ts";
 import { quarantine } from "./mailstore/quarantine.ts";
 import type { RuleSource } from "./ruleset/source.ts";
+import type { PolicyListener } from "./servers/policy.ts";
 import { smtpServer, SMTP_DEFAULTS, type SmtpHandler, type SmtpListener } from "./servers/smtp.ts";
-import { sqliteStore, type Store } from "./state/sqlite.ts";
+import { sqliteStore } from "./state/sqlite.ts";
+import type { Store } from "./state/store.ts";
 import { gate } from "./sys/gate.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
@@ -41,7 +44,7 @@ export interface App {
   stop(): Promise<void>;
 }
 
-/** Starts all SMTP and LMTP listeners. Rejects when one cannot listen (see `skipped`). */
+/** Starts all SMTP, LMTP and policy listeners. Rejects when one cannot listen (see `skipped`). */
 export async function startApp(
   config: Config,
   source: RuleSource,
@@ -50,22 +53,23 @@ export async function startApp(
 ): Promise<App> {
   const rooms = new Rooms(config, source, log, metrics);
   if (deliversHere(config)) await rooms.local.ready();
-  const listeners: SmtpListener[] = [];
+  const listeners: (SmtpListener | PolicyListener)[] = [];
   const listening: string[] = [];
   const skipped: string[] = [];
   for (const entry of config.listener) {
     if (entry.protocol === "http") continue;
-    const listener = rooms.listener(entry);
+    const isPolicy = entry.protocol === "policy";
+    const listener = isPolicy ? rooms.policy(entry) : rooms.listener(entry);
+    const what = isPolicy ? "policy" : `${entry.protocol}, ${entry.role}`;
     try {
       await listener.listen(whereOf(entry.listen));
       listeners.push(listener);
-      listening.push(
-        `${entry.listen} (${entry.protocol}, ${entry.role}${entry.role === "filter" ? `, ${entry.mode}` : ""})`,
-      );
+      const mode = !isPolicy && entry.role === "filter" ? `, ${entry.mode}` : "";
+      listening.push(`${entry.listen} (${what}${mode})`);
     } catch (error) {
-      const why = `${entry.listen} (${entry.protocol}, ${entry.role}): ${(error as Error).message}`;
+      const why = `${entry.listen} (${what}): ${(error as Error).message}`;
       // Defaults step aside for whoever has the port, but a filter that does not filter must not look as if it ran.
-      if (config.file !== null || entry.role === "filter")
+      if (config.file !== null || (!isPolicy && entry.role === "filter"))
         throw new Error(`cannot listen on ${why}`, { cause: error });
       skipped.push(why);
     }
@@ -104,6 +108,8 @@ class Rooms {
   private readonly gate: ReturnType<typeof gate>;
   private readonly quarantine: ReturnType<typeof quarantine>;
   private readonly notices: Notices;
+  /** Makes a policy listener. */
+  readonly policy: ReturnType<typeof policyService>;
 
   constructor(config: Config, source: RuleSource, log: Log, metrics: Metrics) {
     this.config = config;
@@ -128,9 +134,26 @@ class Rooms {
       log,
       metrics,
     });
+    this.policy = policyService({
+      config,
+      rules: () => this.bench.rules,
+      means: { rates: this.store.rates },
+      local: this.local,
+      onCheck: this.onCheck,
+      log,
+      metrics,
+    });
     metrics.inFlight.set(0);
     metrics.spoolBytes.set(0);
   }
+
+  private readonly onCheck: NonNullable<JudgeOptions["onCheck"]> = (name, ms, failed, error) => {
+    this.metrics.checkSeconds.observe({ check: name }, ms / 1000);
+    if (failed === null) return;
+    this.metrics.checkErrors.inc({ check: name, reason: failed });
+    const why = error instanceof Error ? `: ${error.message}` : "";
+    this.log.warn(`check ${name} could not answer (${failed}${why})`);
+  };
 
   use(source: RuleSource): void {
     this.bench = benchOf(source, this.config);
@@ -224,14 +247,7 @@ class Rooms {
       judging: {
         isLocal: local,
         checkDeadlineMs: config.limits.check_deadline,
-        onCheck: (name, ms, failed, error) => {
-          metrics.checkSeconds.observe({ check: name }, ms / 1000);
-          if (failed === null) return;
-          metrics.checkErrors.inc({ check: name, reason: failed });
-          log.warn(
-            `check ${name} could not answer (${failed}${error instanceof Error ? `: ${error.message}` : ""})`,
-          );
-        },
+        onCheck: this.onCheck,
       },
       reporting: {
         hostname: config.server.hostname,

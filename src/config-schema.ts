@@ -67,8 +67,10 @@ const relay = z
 
 export const listenerSchema = z.strictObject({
   protocol: z
-    .enum(["smtp", "lmtp", "http"])
-    .describe("What is spoken here; an smtp listener answers LHLO as LMTP too"),
+    .enum(["smtp", "lmtp", "policy", "http"])
+    .describe(
+      "What is spoken here; an smtp listener answers LHLO as LMTP too; policy is Postfix's policy delegation",
+    ),
   listen: listen.describe("host:port or unix:/path"),
   role: z
     .enum(["filter", "delivery"])
@@ -199,6 +201,17 @@ export const schema = z.strictObject({
         .describe("Characters that start the folder part of an address"),
       quota: octets("0").describe(
         "Octets per mailbox unless the users file says otherwise; 0 = none",
+      ),
+    })
+    .prefault({}),
+  policy: z
+    .strictObject({
+      on_fail: z
+        .enum(["dunno", "defer"])
+        .default("dunno")
+        .describe("What the MTA is told when a check could not answer: go on, or come back later"),
+      budget: duration("4s").describe(
+        "Time for one policy request, then on_fail; below the MTA's timeout=5s, or it hears nothing",
       ),
     })
     .prefault({}),

@@ -29,6 +29,8 @@ export interface Config extends Omit<
   readonly outgoing: { readonly relay: string | null };
   readonly networks: ConfigFile["networks"] & { mta_names: readonly string[] };
   readonly delivery: Omit<ConfigFile["delivery"], "domains"> & {
+    /** The file names a table of users: whoever is not in it does not exist, whoever delivers. */
+    users_named: boolean;
     domains: readonly string[];
     mail_root: string;
     users: string;
@@ -168,8 +170,10 @@ function checkListeners(config: ConfigFile, text: string, file: string): void {
         `${at(i, "listen")}: listener.listen: ${listener.listen} is not loopback, so it needs allow = ["…"] with the networks that may connect`,
       );
     }
-    if (listener.protocol === "http" && listener.role === "delivery") {
-      errors.push(`${at(i, "role")}: listener.role: an http listener has no role`);
+    const { protocol } = listener;
+    if ((protocol === "http" || protocol === "policy") && listener.role === "delivery") {
+      const what = protocol === "http" ? "an http" : "a policy";
+      errors.push(`${at(i, "role")}: listener.role: ${what} listener has no role`);
     }
     const twin = (config.listener ?? []).findIndex((other) => other.listen === listener.listen);
     if (twin < i)
@@ -183,6 +187,7 @@ function checkListeners(config: ConfigFile, text: string, file: string): void {
 const DEFAULT_LISTENERS: readonly Partial<ListenerConfig>[] = [
   { protocol: "smtp", listen: "127.0.0.1:10024", role: "filter" },
   { protocol: "lmtp", listen: "127.0.0.1:10025", role: "delivery" },
+  { protocol: "policy", listen: "127.0.0.1:10023" },
   { protocol: "http", listen: "127.0.0.1:10090" },
 ];
 
@@ -215,6 +220,7 @@ function complete(config: ConfigFile, file: string | null): Config {
       domains: domainsOf(delivery.domains, path, file === null ? ["localhost", host] : []),
       mail_root: path(delivery.mail_root ?? join(stateDir, "mail")),
       users: path(delivery.users ?? join(stateDir, "users")),
+      users_named: delivery.users !== undefined,
       unknown: delivery.unknown ?? (file === null ? "create" : "refuse"),
     },
     quarantine: {

@@ -55,7 +55,7 @@ export async function housekeeping(
 export function deliversHere(config: Config): boolean {
   return config.listener.some(
     (l) =>
-      l.protocol !== "http" &&
+      (l.protocol === "smtp" || l.protocol === "lmtp") &&
       (l.role === "delivery" || (l.next_hop ?? config.next_hop.relay) === "local"),
   );
 }

@@ -26,7 +26,9 @@ export interface LiveRules {
 
 /** What the compiler is told about the configuration. */
 export function ruleFacts(config: Config): RuleFacts {
-  const filters = config.listener.filter((l) => l.protocol !== "http" && l.role === "filter");
+  const filters = config.listener.filter(
+    (l) => (l.protocol === "smtp" || l.protocol === "lmtp") && l.role === "filter",
+  );
   return {
     modes: [...new Set(filters.map((l) => l.mode))],
     hasOutgoing: config.outgoing.relay !== null,

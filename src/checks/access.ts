@@ -2,7 +2,7 @@
 // other check. A deny line for senders holds when the envelope sender or any author (From:) matches; an allow line
 // only when the envelope sender or *every* author does, so that one trusted name among several opens nothing.
 import type { Address } from "../mail/address.ts";
-import type { Message } from "../mail/message.ts";
+import type { Client, Message } from "../mail/message.ts";
 import type { AccessList, AccessRule } from "../ruleset/access-lines.ts";
 import type { RuleSet } from "../ruleset/compile.ts";
 import type { Check, SymbolSpec } from "../verdict/check.ts";
@@ -17,6 +17,13 @@ const ALLOW: SymbolSpec = {
   meaning:
     "An allow line of clients, senders or recipients.rules matched; the categories after skip do not count.",
 };
+const PERMIT: SymbolSpec = {
+  symbol: "ACCESS_PERMIT",
+  category: "note",
+  score: 0,
+  meaning:
+    "A permit line of clients, senders or recipients.rules matched: as allow, and the policy service answers OK.",
+};
 /** The points lift a denied message above the kill level (amavis' blacklist does so), whatever the fate of `listed` is. */
 const DENY: SymbolSpec = {
   symbol: "ACCESS_DENY",
@@ -30,7 +37,7 @@ export const access = (rules: RuleSet): Check<"message"> => ({
   name: "access",
   stage: "message",
   tier: "known",
-  symbols: [ALLOW, DENY],
+  symbols: [ALLOW, PERMIT, DENY],
   async run(message) {
     const { envelope } = message;
     const found: Finding[] = [];
@@ -49,6 +56,27 @@ export const access = (rules: RuleSet): Check<"message"> => ({
       seen.add(address.raw);
       add(firstRule(rules.recipients, address), `recipient <${address.raw}>`, address);
     }
+    return found;
+  },
+});
+
+/** The same at RCPT: client, envelope sender and the one recipient. What only a message can show is asked there. */
+export const accessAtRcpt = (rules: RuleSet): Check<"rcpt"> => ({
+  name: "access",
+  stage: "rcpt",
+  tier: "known",
+  symbols: [ALLOW, PERMIT, DENY],
+  async run({ client, sender, recipient }) {
+    const found: Finding[] = [];
+    const byClient = firstRule<Pick<Client, "address" | "name">>(rules.clients, client);
+    if (byClient !== undefined)
+      found.push(findingOf(rules, byClient, `client ${client.address ?? "unknown"}`));
+    const bySender = firstRule(rules.senders, sender);
+    if (bySender !== undefined)
+      found.push(findingOf(rules, bySender, `sender <${sender?.raw ?? ""}>`));
+    const byRecipient = recipient === null ? undefined : firstRule(rules.recipients, recipient);
+    if (byRecipient !== undefined && recipient !== null)
+      found.push(findingOf(rules, byRecipient, `recipient <${recipient.raw}>`, recipient));
     return found;
   },
 });
@@ -73,7 +101,7 @@ function senderRule(list: AccessList<Address | null>, message: Message): AccessR
 }
 
 function findingOf(rules: RuleSet, rule: AccessRule, who: string, recipient?: Address): Finding {
-  const spec = rule.verb === "allow" ? ALLOW : DENY;
+  const spec = rule.verb === "deny" ? DENY : rule.permit ? PERMIT : ALLOW;
   return {
     check: "access",
     symbol: spec.symbol,

@@ -7,6 +7,7 @@ import { decide, findingsOf, type Verdict } from "../verdict/decide.ts";
 import { CATEGORIES, type Category, type Finding } from "../verdict/finding.ts";
 import { STOPS, type FateName, type Policy } from "../verdict/policy.ts";
 import type { RuleSet } from "../ruleset/compile.ts";
+import { ask, weighed, type AskOptions } from "./ask.ts";
 
 /** One snapshot of the rules and the checks compiled from it; pinned for the life of a message. */
 export interface Bench {
@@ -30,14 +31,11 @@ export interface Judgement {
   readonly timings: ReadonlyMap<string, number>;
 }
 
-export interface JudgeOptions {
+export interface JudgeOptions extends AskOptions {
   /** True for a domain of ours. */
   isLocal(domain: string): boolean;
-  readonly checkDeadlineMs: number;
   /** The message's own deadline, or that the client has gone. */
   readonly signal: AbortSignal;
-  /** Told about each check: how long, and why it could not answer. */
-  onCheck?(name: string, ms: number, failed: "deadline" | "error" | null, error?: unknown): void;
 }
 
 /** Never rejects: a check that throws or is late leaves UNCHECKED_<CHECK>. */
@@ -81,55 +79,6 @@ function seat(recipient: Recipient, message: Message, bench: Bench, options: Jud
   const { mode } = message.envelope;
   const direction = local ? "inbound" : "outbound";
   return { recipient, local, policy: bench.rules.policyOf(recipient.address, { mode, direction }) };
-}
-
-/** The operator's score for the symbol takes the place of the check's own. */
-function weighed(finding: Finding, rules: RuleSet): Finding {
-  const score = rules.scoreOf(finding.symbol);
-  return score === undefined || score === finding.score ? finding : { ...finding, score };
-}
-
-async function ask(
-  check: Check<"message">,
-  message: Message,
-  so: { findings: readonly Finding[]; signal: AbortSignal },
-  options: JudgeOptions,
-  timings: Map<string, number>,
-): Promise<readonly Finding[]> {
-  const start = performance.now();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(resolve, options.checkDeadlineMs, "late");
-  });
-  let failed: "deadline" | "error" | null = null;
-  let error: unknown;
-  let findings: readonly Finding[];
-  try {
-    const answer = await Promise.race([check.run(message, so), late]);
-    if (answer === "late") failed = "deadline";
-    findings = answer === "late" ? [unchecked(check.name, "deadline")] : answer;
-  } catch (caught) {
-    // The one place where a failed check is caught: it becomes a finding that policy decides about.
-    failed = "error";
-    error = caught;
-    findings = [unchecked(check.name, caught instanceof Error ? caught.message : "error")];
-  } finally {
-    clearTimeout(timer);
-  }
-  const ms = performance.now() - start;
-  timings.set(check.name, ms);
-  options.onCheck?.(check.name, ms, failed, error);
-  return findings;
-}
-
-function unchecked(name: string, detail: string): Finding {
-  return {
-    check: name,
-    symbol: `UNCHECKED_${name.toUpperCase()}`,
-    category: "unchecked",
-    score: 0,
-    detail,
-  };
 }
 
 /** True when nothing that the remaining checks may report can change this recipient's verdict. */

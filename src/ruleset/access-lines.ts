@@ -1,4 +1,4 @@
-// clients.rules, senders.rules, recipients.rules: `allow PATTERN… ["log text"] [skip spam,listed]` and
+// clients.rules, senders.rules, recipients.rules: `allow PATTERN… ["log text"] [skip spam,listed]`, `permit` alike, and
 // `deny PATTERN… ["log text" ["text for the sender"]]`. The lists say which lines match; checks/access.ts decides what follows.
 import type { Category } from "../verdict/finding.ts";
 import { CATEGORIES } from "../verdict/finding.ts";
@@ -7,6 +7,8 @@ import type { Line, Verbs } from "./grammar.ts";
 
 export interface AccessRule {
   readonly verb: "allow" | "deny";
+  /** An allow line that also makes the policy service answer OK, past all that the MTA would ask after it. */
+  readonly permit: boolean;
   /** For an allow line: categories that do not count. Empty for deny. */
   readonly waives: readonly Category[];
   /** The operator's text for the log, or null. */
@@ -34,6 +36,12 @@ export const ACCESS_VERBS: Verbs = {
     texts: 1,
     skips: [...WAIVABLE, "greylist"],
     usage: 'allow PATTERN… ["text for the log"] [skip spam,listed,…]',
+  },
+  permit: {
+    words: [1, 1000],
+    texts: 1,
+    skips: [...WAIVABLE, "greylist"],
+    usage: 'permit PATTERN… ["text for the log"] [skip spam,listed,…]',
   },
   deny: {
     words: [1, 1000],
@@ -66,14 +74,27 @@ export function compileAccess<K>(
 }
 
 function accessRule(line: Line): AccessRule {
-  const verb = line.verb === "allow" ? "allow" : "deny";
+  const verb = line.verb === "deny" ? "deny" : "allow";
   const names = line.skips.map((name) => (name === "greylist" ? "greylisted" : name));
   const skips = WAIVABLE.filter((category) => names.includes(category));
   return {
     verb,
+    permit: line.verb === "permit",
     waives: verb === "deny" ? [] : skips.length > 0 ? skips : DEFAULT_WAIVES,
     text: line.texts[0] ?? null,
     say: line.texts[1] ?? null,
     at: line.at,
   };
+}
+
+/** `permit` is the one word that can open a relay: said at every load. */
+export function permitWarnings(lines: readonly Line[]): readonly RuleError[] {
+  return lines
+    .filter((line) => line.verb === "permit")
+    .map(({ file, line }) => ({
+      file,
+      line,
+      message:
+        "permit makes the policy service answer OK: the MTA skips every restriction behind it; allow is enough unless you want that",
+    }));
 }

@@ -3,7 +3,7 @@
 import type { Address } from "../mail/address.ts";
 import type { Client } from "../mail/message.ts";
 import type { Policy } from "../verdict/policy.ts";
-import { ACCESS_VERBS, compileAccess } from "./access-lines.ts";
+import { ACCESS_VERBS, compileAccess, permitWarnings } from "./access-lines.ts";
 import type { AccessList } from "./access-lines.ts";
 import { addressList } from "./addresses.ts";
 import { BANNED_VERBS, compileBanned } from "./banned-lines.ts";
@@ -11,6 +11,8 @@ import type { BannedList } from "./banned-lines.ts";
 import { boundedErrors } from "./errors.ts";
 import type { RuleError } from "./errors.ts";
 import type { Line, Verbs } from "./grammar.ts";
+import { LIMIT_VERBS, compileLimits } from "./limits-lines.ts";
+import type { LimitList } from "./limits-lines.ts";
 import { clientList } from "./networks.ts";
 import { compilePolicy } from "./policy.ts";
 import type { Place, PolicyFacts } from "./policy.ts";
@@ -37,6 +39,8 @@ export interface RuleSet {
   readonly senders: AccessList<Address | null>;
   readonly recipients: AccessList<Address | null>;
   readonly banned: BannedList;
+  /** How much one login, client or sender may send; asked by the policy service. */
+  readonly limits: LimitList;
   /** All lines in effective order, "rules/policy.rules:12  fate virus …", file after file. */
   readonly show: () => readonly string[];
 }
@@ -53,6 +57,7 @@ const FILES = {
   "senders.rules": ACCESS_VERBS,
   "recipients.rules": ACCESS_VERBS,
   "banned.rules": BANNED_VERBS,
+  "limits.rules": LIMIT_VERBS,
 } as const satisfies Record<string, Verbs>;
 
 type FileName = keyof typeof FILES;
@@ -79,8 +84,11 @@ export function compileRules(source: RuleSource, facts: RuleFacts): CompiledRule
     errors,
   );
   const banned = compileBanned(lines("banned.rules"), errors);
+  const limits = compileLimits(lines("limits.rules"), errors);
   errors.push(...policy.errors);
   warnings.push(...policy.warnings, ...strayFiles(source));
+  for (const name of ["clients.rules", "senders.rules", "recipients.rules"] as const)
+    warnings.push(...permitWarnings(lines(name)));
   if (errors.length > 0) return { errors: boundedErrors(errors) };
   if (lines("policy.rules").length === 0)
     warnings.push({
@@ -97,6 +105,7 @@ export function compileRules(source: RuleSource, facts: RuleFacts): CompiledRule
       senders,
       recipients,
       banned,
+      limits,
       show: () =>
         FILE_NAMES.flatMap((name) => lines(name).map((line) => shown(line, policy.off.has(line)))),
     },

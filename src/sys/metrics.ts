@@ -21,6 +21,8 @@ export interface Metrics {
   readonly dsn: Counter<"result">;
   readonly notices: Counter<"kind" | "result">;
   readonly handedOn: Counter;
+  readonly policy: Counter<"state" | "action">;
+  readonly policySeconds: Histogram;
   readonly rulesLoad: Gauge;
   readonly rulesReloads: Counter<"result">;
   readonly spoolBytes: Gauge;
@@ -82,6 +84,11 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
       "handed_on_skips_total",
       "Recipients skipped at a retry because they already have the message",
     ),
+    policy: counter("policy_total", "Answers of the policy service, by protocol state and action", [
+      "state",
+      "action",
+    ]),
+    policySeconds: histogram("policy_seconds", "From a policy request to its answer"),
     rulesLoad: gauge(
       "rules_load_success",
       "1 while the running rules are those on disk, 0 while the last good ones are kept",

@@ -1,0 +1,243 @@
+// The story of a policy request, read top to bottom: what is asked, is the recipient ours and there, what do the checks of that
+// recipe say, what does the recipient's policy make of it. servers/policy.ts calls it; the message itself comes later, if at all.
+import type { RcptChecks } from "../checks/index.ts";
+import type { Address } from "../mail/address.ts";
+import type { Networks } from "../mail/ip.ts";
+import type { RcptQuestion } from "../mail/message.ts";
+import { DUNNO, type PolicyAction, type PolicyRequest } from "../mail/policy-request.ts";
+import type { Reply } from "../mail/reply.ts";
+import type { RuleSet } from "../ruleset/compile.ts";
+import type { Log } from "../sys/log.ts";
+import type { Metrics } from "../sys/metrics.ts";
+import { TIERS, type Check } from "../verdict/check.ts";
+import { decide, findingsOf } from "../verdict/decide.ts";
+import type { Finding } from "../verdict/finding.ts";
+import type { Policy } from "../verdict/policy.ts";
+import { ask, weighed, type AskOptions } from "./ask.ts";
+import { hints, type Hints } from "./hints.ts";
+import {
+  goAction,
+  limitAction,
+  PASS,
+  refusal,
+  stopAction,
+  UNAVAILABLE,
+  type Decided,
+} from "./policy-action.ts";
+import { questionOf } from "./rcpt-question.ts";
+
+/** One snapshot of the rules and the rcpt checks compiled from it; pinned for one request. */
+export interface RcptBench {
+  readonly rules: RuleSet;
+  readonly checks: RcptChecks;
+}
+
+export interface AnswerRcptMeans {
+  /** The rules in force; asked once per request. */
+  bench(): RcptBench;
+  /** Our own users. */
+  readonly internal: Networks;
+  /** Hosts that only pass mail on: they are not its client. */
+  readonly relays: Networks;
+  /** True for a domain of ours. */
+  isLocal(domain: string): boolean;
+  /** Whether the delivery agent takes this recipient; null when it does not know the users of that domain. */
+  recipient(address: Address, size: number): Promise<Reply> | null;
+  /** Milliseconds for one request, and the answer when they or a check did not suffice. */
+  readonly budgetMs: number;
+  readonly onFail: "dunno" | "defer";
+  readonly onCheck: NonNullable<AskOptions["onCheck"]>;
+  /** Told when a login, client or sender passed its limit. */
+  limitPassed(finding: Finding, question: RcptQuestion): void;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Answers requests; never rejects, and never takes longer than the budget. */
+export function rcptAnswers(
+  means: AnswerRcptMeans,
+): (request: PolicyRequest) => Promise<PolicyAction> {
+  const once = hints();
+  return async (request) => {
+    const start = performance.now();
+    const question = questionOf(request, means.internal);
+    const decided = await withinBudget(means, (signal) =>
+      answer(question, means, once, start, signal),
+    );
+    record(question, decided, performance.now() - start, means);
+    return decided.action;
+  };
+}
+
+/** Part of the budget that the checks have: what remains is for us to put the answer together. */
+const FOR_CHECKS = 0.9;
+
+async function answer(
+  question: RcptQuestion,
+  means: AnswerRcptMeans,
+  once: Hints,
+  start: number,
+  signal: AbortSignal,
+): Promise<Decided> {
+  const bench = means.bench();
+  const checks = recipe(question, bench, means);
+  const { recipient } = question;
+  if (recipient !== null && question.state === "RCPT" && question.context !== "submission") {
+    const reply = await means.recipient(recipient, question.size);
+    const refused = reply === null ? null : refusal(reply);
+    if (refused !== null) return refused;
+  }
+  const policy = recipient === null ? null : policyFor(recipient, bench, means);
+  const end = start + means.budgetMs * FOR_CHECKS;
+  const findings: Finding[] = [];
+  const timings = new Map<string, number>();
+  for (const tier of tiersOf(checks)) {
+    const so = { findings: [...findings], signal };
+    const checkDeadlineMs = Math.max(1, end - performance.now());
+    const options = { checkDeadlineMs, onCheck: means.onCheck };
+    const results = await Promise.all(
+      tier.map((check) => ask(check, question, so, options, timings)),
+    );
+    for (const found of results)
+      for (const finding of found) findings.push(weighed(finding, bench.rules));
+    const stopped = stop(findings, recipient, policy);
+    if (stopped !== null) return (tellLimits(findings, question, means), stopped);
+  }
+  tellLimits(findings, question, means);
+  const mine = recipient === null ? findings : findingsOf(recipient.raw, findings);
+  const hint = question.origin === "inbound" ? once.next(question.instance, mine) : null;
+  return goAction(mine, hint, means.onFail);
+}
+
+const NONE: readonly Check<"rcpt">[] = [];
+
+/**
+ * Which checks are asked. Before RCPT none: whoever refuses there refuses mail to postmaster too. At DATA and
+ * END-OF-MESSAGE with several recipients only how much is sent: what is right for one is not for all.
+ */
+function recipe(
+  question: RcptQuestion,
+  { checks }: RcptBench,
+  { relays }: AnswerRcptMeans,
+): readonly Check<"rcpt">[] {
+  const { state, context, recipient, origin, client } = question;
+  if (state !== "RCPT" && state !== "DATA" && state !== "END-OF-MESSAGE") return NONE;
+  if (context === "submission" || recipient === null) return checks.submission;
+  return origin === "outbound" || relays.has(client.address) ? checks.own : checks.inbound;
+}
+
+const grouped = new WeakMap<readonly Check<"rcpt">[], readonly (readonly Check<"rcpt">[])[]>();
+
+function tiersOf(checks: readonly Check<"rcpt">[]): readonly (readonly Check<"rcpt">[])[] {
+  let tiers = grouped.get(checks);
+  if (tiers === undefined) {
+    tiers = TIERS.map((tier) => checks.filter((check) => check.tier === tier)).filter(
+      (tier) => tier.length > 0,
+    );
+    grouped.set(checks, tiers);
+  }
+  return tiers;
+}
+
+function policyFor(recipient: Address, { rules }: RcptBench, means: AnswerRcptMeans): Policy {
+  const direction = means.isLocal(recipient.domain) ? "inbound" : "outbound";
+  return rules.policyOf(recipient, { mode: "before-queue", direction });
+}
+
+function stop(
+  findings: readonly Finding[],
+  recipient: Address | null,
+  policy: Policy | null,
+): Decided | null {
+  if (findings.length === 0) return null;
+  const limited = limitAction(findings);
+  if (limited !== null || recipient === null || policy === null) return limited;
+  return stopAction(decide(findingsOf(recipient.raw, findings), policy));
+}
+
+function tellLimits(
+  findings: readonly Finding[],
+  question: RcptQuestion,
+  means: AnswerRcptMeans,
+): void {
+  for (const finding of findings)
+    if (finding.check === "limits" && finding.category === "note")
+      means.limitPassed(finding, question);
+}
+
+/** Runs it under the budget; whatever fails or is late is the configured outcome, and is logged. */
+async function withinBudget(
+  { budgetMs, onFail, log }: AnswerRcptMeans,
+  run: (signal: AbortSignal) => Promise<Decided>,
+): Promise<Decided> {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, budgetMs, null);
+  });
+  let why = `no answer within ${budgetMs} ms`;
+  try {
+    const decided = await Promise.race([run(controller.signal), late]);
+    if (decided !== null) return decided;
+  } catch (error) {
+    why = error instanceof Error ? error.message : String(error);
+  } finally {
+    clearTimeout(timer);
+    controller.abort();
+  }
+  log.warn(`policy: a request could not be answered: ${why}`);
+  return { action: onFail === "defer" ? UNAVAILABLE : DUNNO, reason: why, logged: true };
+}
+
+const STATES: ReadonlySet<string> = new Set([
+  "CONNECT",
+  "EHLO",
+  "HELO",
+  "MAIL",
+  "RCPT",
+  "DATA",
+  "END-OF-MESSAGE",
+  "VRFY",
+  "ETRN",
+]);
+
+function record(
+  question: RcptQuestion,
+  { action, reason, logged }: Decided,
+  ms: number,
+  { log, metrics }: AnswerRcptMeans,
+): void {
+  const state = STATES.has(question.state) ? question.state : "other";
+  metrics.policy.inc({ state, action: action.word });
+  metrics.policySeconds.observe(ms / 1000);
+  if (action === PASS.action || logged) return;
+  log.message([logLine(question, action, reason ?? "")], () => ({
+    policy: action.word,
+    text: action.text,
+    reason,
+    state: question.state,
+    client: question.client,
+    login: question.login,
+    sender: question.sender?.raw ?? null,
+    recipient: question.recipient?.raw ?? null,
+    elapsedMs: ms,
+  }));
+}
+
+/** postgrey's grammar, so that its readers find the fields; log.ts escapes control characters. */
+function logLine(question: RcptQuestion, { word }: PolicyAction, reason: string): string {
+  const { client, login, sender, recipient, state } = question;
+  const parts = [
+    `policy: action=${word.toLowerCase()}`,
+    `reason=${cut(reason)}`,
+    `state=${cut(state)}`,
+    `client_name=${cut(client.name ?? "unknown")}`,
+    `client_address=${client.address ?? "unknown"}`,
+    `sender=${cut(sender?.raw ?? "")}`,
+    `recipient=${cut(recipient?.raw ?? "")}`,
+  ];
+  if (login !== null) parts.push(`sasl_username=${cut(login)}`);
+  return parts.join(", ");
+}
+
+const cut = (text: string): string => text.slice(0, 300).replaceAll(", ", ",_");

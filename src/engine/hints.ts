@@ -1,0 +1,42 @@
+// Header lines that go with a message whose recipient passes: X-RBL-Warning and X-Greylist, for readers behind an MTA without
+// our filter (the filter writes its own). An access table takes one line per answer, and the field belongs to the message, not
+// to the recipient: so each line once per instance. Called by answer-rcpt.ts.
+import type { Finding } from "../verdict/finding.ts";
+
+export interface Hints {
+  /** The next line that this message has not got yet; null = none. */
+  next(instance: string, findings: readonly Finding[]): string | null;
+}
+
+const MAX_INSTANCES = 10_000;
+
+/** What one process has said; an MTA asks about one message on one connection. */
+export function hints(): Hints {
+  const said = new Map<string, Set<string>>();
+  return {
+    next(instance, findings) {
+      const lines = linesOf(findings);
+      if (lines.length === 0) return null;
+      if (instance === "") return lines[0] ?? null;
+      let known = said.get(instance);
+      if (known === undefined) {
+        known = new Set();
+        said.set(instance, known);
+        const [oldest] = said.keys();
+        if (said.size > MAX_INSTANCES && oldest !== undefined) said.delete(oldest);
+      }
+      const line = lines.find((one) => known.has(one) === false);
+      if (line === undefined) return null;
+      known.add(line);
+      return line;
+    },
+  };
+}
+
+function linesOf(findings: readonly Finding[]): readonly string[] {
+  if (findings.length === 0) return [];
+  const lines: string[] = [];
+  for (const { check, category, detail } of findings)
+    if (category === "listed" && check !== "access") lines.push(`X-RBL-Warning: ${detail}`);
+  return lines;
+}

@@ -1,0 +1,106 @@
+// The policy service of a worker: its listeners over the rooms that the filter has too (rules, store, delivery agent). Wired
+// here, so that app.ts stays the place where listeners start and nothing else.
+import type { Config } from "./config.ts";
+import type { ListenerConfig } from "./config-schema.ts";
+import { rcptChecksOf, type RcptMeans } from "./checks/index.ts";
+import { rcptAnswers, type AnswerRcptMeans, type RcptBench } from "./engine/answer-rcpt.ts";
+import { noticeRate } from "./engine/notice-rate.ts";
+import { deliversHere } from "./housekeeping.ts";
+import { isLocal } from "./judging.ts";
+import type { LocalDelivery } from "./local-delivery.ts";
+import { networks } from "./mail/ip.ts";
+import { ok, type Reply } from "./mail/reply.ts";
+import type { RuleSet } from "./ruleset/compile.ts";
+import { policyServer, POLICY_DEFAULTS, type PolicyListener } from "./servers/policy.ts";
+import type { Log } from "./sys/log.ts";
+import type { Metrics } from "./sys/metrics.ts";
+
+export interface PolicyRooms {
+  readonly config: Config;
+  /** The rules in force. */
+  rules(): RuleSet;
+  readonly means: RcptMeans;
+  readonly local: LocalDelivery;
+  readonly onCheck: AnswerRcptMeans["onCheck"];
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Makes policy listeners, which share what one process remembers. They do not listen yet. */
+export function policyService(rooms: PolicyRooms): (entry: ListenerConfig) => PolicyListener {
+  const { config, log, metrics } = rooms;
+  const answer = rcptAnswers({
+    bench: benches(rooms),
+    internal: networks(config.networks.internal),
+    relays: networks(config.networks.relays),
+    isLocal: isLocal(config),
+    recipient: recipients(rooms),
+    budgetMs: config.policy.budget,
+    onFail: config.policy.on_fail,
+    onCheck: rooms.onCheck,
+    limitPassed: limitAlarm(log),
+    log,
+    metrics,
+  });
+  return (entry) => {
+    const name = `policy:${entry.listen}`;
+    const allowed = networks(entry.allow ?? ["127.0.0.0/8", "::1"]);
+    return policyServer({
+      ...POLICY_DEFAULTS,
+      name,
+      answer,
+      allow: (peer) => {
+        const inside = allowed.has(peer);
+        metrics.sessions.inc({ listener: name, result: inside ? "accepted" : "refused" });
+        return inside;
+      },
+      onError: (error) =>
+        log.warn(`${name}: ${error instanceof Error ? error.message : String(error)}`),
+      maxConnections: config.limits.connections,
+    });
+  };
+}
+
+/** The checks are made anew when the rules are. */
+function benches(rooms: PolicyRooms): () => RcptBench {
+  let bench: RcptBench | null = null;
+  return () => {
+    const rules = rooms.rules();
+    if (bench?.rules !== rules) bench = { rules, checks: rcptChecksOf(rules, rooms.means) };
+    return bench;
+  };
+}
+
+/** Who exists is known where mail is delivered here, or where the operator names the table of users. */
+function recipients({ config, local }: PolicyRooms): AnswerRcptMeans["recipient"] {
+  const domains = new Set(config.delivery.domains);
+  const here = deliversHere(config);
+  if (!here && !config.delivery.users_named) return () => null;
+  return (address, size) => {
+    if (!domains.has(address.domain)) return null;
+    const reply = local.filter.rcpt({ address, params: [] }, size);
+    // Where somebody else delivers, we know who exists, not how full a mailbox is.
+    return here ? reply : reply.then((said) => (isUnknown(said) ? said : OK));
+  };
+}
+
+const OK = ok("Recipient ok", "2.1.5");
+
+/** RFC 3463 X.1.X: about the address. */
+function isUnknown(reply: Reply): boolean {
+  return reply.kind === "reject" && reply.status.startsWith("5.1.");
+}
+
+const ALARM = { everyMs: 3_600_000, perHour: 60 };
+
+/** One line an hour about each limit that is passed, however often. */
+function limitAlarm(log: Log): AnswerRcptMeans["limitPassed"] {
+  const rate = noticeRate(ALARM);
+  return (finding) => {
+    const more = rate.admit(finding.detail, performance.now());
+    if (more === null) return;
+    log.warn(
+      `limit: ${finding.detail} (${finding.rule ?? "?"})${more === 0 ? "" : `; ${more} times more since the last such line`}`,
+    );
+  };
+}

@@ -1,0 +1,209 @@
+// The policy listener: Postfix's policy delegation over TCP or a unix socket (SMTPD_POLICY_README), and Exim's ${readsocket}, which
+// half-closes. Many requests on a connection, answered in order; what an answer is, is the engine's business. No policy.
+import {
+  createServer,
+  type AddressInfo,
+  type ListenOptions,
+  type Server,
+  type Socket,
+} from "node:net";
+import {
+  actionLine,
+  policyReader,
+  type PolicyAction,
+  type PolicyRequest,
+} from "../mail/policy-request.ts";
+
+export interface PolicyOptions {
+  /** Short name for logs, "policy:127.0.0.1:10023". */
+  readonly name: string;
+  /** Which TCP peers may ask, by IP address (IPv4-mapped as IPv4); others are closed. Unix sockets are not asked. */
+  readonly allow: (peer: string) => boolean;
+  /** Decides; expected never to reject, and if it does, the connection is closed without an answer. */
+  readonly answer: (request: PolicyRequest) => Promise<PolicyAction>;
+  /** Failures of ours, and requests that cannot be read. */
+  readonly onError: (error: unknown) => void;
+  /** Connections at once; more are closed. */
+  readonly maxConnections: number;
+  /** How long a client may say nothing; Postfix itself closes after 300 s. */
+  readonly idleMs: number;
+}
+
+/** Values that fit. */
+export const POLICY_DEFAULTS: Pick<PolicyOptions, "maxConnections" | "idleMs"> = {
+  maxConnections: 500,
+  idleMs: 600_000,
+};
+
+export interface PolicyListener {
+  readonly server: Server;
+  readonly connections: number;
+  /** Binds; rejects with the system's error (EADDRINUSE …). Resolves to the address, or the path of a unix socket. */
+  listen(where: ListenOptions): Promise<AddressInfo | string>;
+  /**
+   * Stops: no new connections; what was asked is answered, then connections are closed. After `graceMs` the rest is cut off.
+   * Resolves when no connection is left; never rejects.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/** A listener that does not listen yet. */
+export function policyServer(options: PolicyOptions): PolicyListener {
+  return new Listener(options);
+}
+
+/** Requests that one client may have waiting: beyond it we stop reading. */
+const MAX_WAITING = 100;
+
+class Listener implements PolicyListener {
+  readonly server: Server;
+  readonly #options: PolicyOptions;
+  readonly #open = new Set<Connection>();
+  #stopping = false;
+  #emptied: (() => void) | null = null;
+
+  constructor(options: PolicyOptions) {
+    this.#options = options;
+    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#connect(socket),
+    );
+  }
+
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  listen(where: ListenOptions): Promise<AddressInfo | string> {
+    return new Promise((resolve, reject) => {
+      this.server.once("error", reject);
+      this.server.listen(where, () => {
+        this.server.off("error", reject);
+        this.server.on("error", this.#options.onError);
+        resolve(this.server.address() ?? "");
+      });
+    });
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    this.server.close();
+    for (const connection of this.#open) connection.stop();
+    if (this.#open.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        for (const connection of this.#open) connection.destroy();
+      }, graceMs);
+      this.#emptied = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #connect(socket: Socket): void {
+    const peer = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+    const welcome = !this.#stopping && (peer === "" || this.#options.allow(peer));
+    if (!welcome || this.#open.size >= this.#options.maxConnections) {
+      // Whatever goes wrong on a connection that we close anyway is nobody's concern.
+      socket.on("error", () => {});
+      socket.destroy();
+      return;
+    }
+    const connection = new Connection(socket, this.#options, () => {
+      this.#open.delete(connection);
+      if (this.#open.size === 0) this.#emptied?.();
+    });
+    this.#open.add(connection);
+  }
+}
+
+class Connection {
+  readonly #socket: Socket;
+  readonly #options: PolicyOptions;
+  readonly #reader = policyReader();
+  readonly #waiting: PolicyRequest[] = [];
+  #answering = false;
+  /** Nothing more is read; when all that came is answered, it ends. */
+  #last = false;
+
+  constructor(socket: Socket, options: PolicyOptions, gone: () => void) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.setTimeout(options.idleMs, () => this.#idle());
+    socket.on("data", (octets: Buffer) => this.#read(octets));
+    socket.on("end", () => this.#finish());
+    // A client may leave at any time: "close" follows, and that is all there is to do.
+    socket.on("error", () => {});
+    socket.on("close", gone);
+  }
+
+  /** Answers what has come, then ends. */
+  stop(): void {
+    this.#finish();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #read(octets: Buffer): void {
+    if (this.#last) return;
+    this.#waiting.push(...this.#reader.push(octets));
+    if (this.#reader.failure !== null) {
+      this.#options.onError(
+        new Error(`a client sent what is no policy request: ${this.#reader.failure}`),
+      );
+      this.#finish();
+    }
+    if (this.#waiting.length > MAX_WAITING) this.#socket.pause();
+    if (!this.#answering) void this.#answerAll();
+  }
+
+  #finish(): void {
+    this.#last = true;
+    if (!this.#answering && this.#waiting.length === 0) this.#end();
+  }
+
+  /** Our side is closed; a client that does not close its own in time is cut off. */
+  #end(): void {
+    this.#socket.end();
+    this.#socket.resume();
+    this.#socket.setTimeout(2_000, () => this.destroy());
+  }
+
+  #idle(): void {
+    if (!this.#answering) this.destroy();
+  }
+
+  /** One after the other: answers must keep the order of the requests. Never rejects. */
+  async #answerAll(): Promise<void> {
+    this.#answering = true;
+    try {
+      for (let request; (request = this.#waiting.shift()) !== undefined;) {
+        const action = await this.#options.answer(request);
+        if (this.#socket.destroyed) return;
+        if (!this.#socket.write(actionLine(action))) await this.#drained();
+        if (this.#socket.isPaused() && this.#waiting.length < MAX_WAITING / 2)
+          this.#socket.resume();
+      }
+    } catch (error) {
+      this.#options.onError(error);
+      this.destroy();
+    } finally {
+      this.#answering = false;
+    }
+    if (this.#last) this.#end();
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#socket.off("drain", done);
+        this.#socket.off("close", done);
+        resolve();
+      };
+      this.#socket.once("drain", done);
+      this.#socket.once("close", done);
+    });
+  }
+}
