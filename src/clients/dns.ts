@@ -16,6 +16,8 @@ export type { DnsServer } from "./dns-transport.ts";
 export interface Asking {
   /** Ends the waiting (with "timeout"); the question itself goes on for others and for the cache. */
   readonly signal?: AbortSignal;
+  /** True: what was heard before does not count. */
+  readonly fresh?: boolean;
 }
 
 export interface Dns {
@@ -74,7 +76,7 @@ class Resolver implements Dns {
 
   resolve<T extends DnsType>(name: string, type: T, asking?: Asking): Promise<DnsAnswer<T>> {
     const key = `${type} ${nameKey(name)}`;
-    const known = this.cache.get(key);
+    const known = asking?.fresh === true ? null : this.cache.get(key);
     if (known !== null) return Promise.resolve(known as DnsAnswer<T>);
     let flight = this.flights.get(key);
     if (flight === undefined) {
