@@ -62,13 +62,13 @@ export async function relay(options: RelayOptions): Promise<number> {
   const stageOfRun = stage();
   try {
     const results: Result[] = [];
-    for (const sessions of options.sessions)
-      results.push(await measure(stageOfRun, there, sessions, options));
-    if (options.json)
-      process.stdout.write(
-        `${JSON.stringify({ bench: "relay", workers: WORKERS, body: BODY, results, skipped }, null, 2)}\n`,
-      );
-    else for (const result of results) process.stdout.write(`${page(result, options)}\n`);
+    for (const sessions of options.sessions) {
+      const result = await measure(stageOfRun, there, sessions, options);
+      results.push(result);
+      if (!options.json) process.stdout.write(`${page(result, options)}\n`);
+    }
+    const found = { bench: "relay", workers: WORKERS, body: BODY, results, skipped };
+    if (options.json) process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
     return 0;
   } finally {
     await stageOfRun.close();
