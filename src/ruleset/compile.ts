@@ -8,6 +8,8 @@ import type { AccessList } from "./access-lines.ts";
 import { addressList } from "./addresses.ts";
 import { BANNED_VERBS, compileBanned } from "./banned-lines.ts";
 import type { BannedList } from "./banned-lines.ts";
+import { DNSXL_VERBS, compileDnsxl } from "./dnsxl-lines.ts";
+import type { DnsxlList } from "./dnsxl-lines.ts";
 import { boundedErrors } from "./errors.ts";
 import type { RuleError } from "./errors.ts";
 import type { Line, Verbs } from "./grammar.ts";
@@ -39,6 +41,8 @@ export interface RuleSet {
   readonly senders: AccessList<Address | null>;
   readonly recipients: AccessList<Address | null>;
   readonly banned: BannedList;
+  /** DNS lists; empty as shipped. */
+  readonly dnsxl: DnsxlList;
   /** How much one login, client or sender may send; asked by the policy service. */
   readonly limits: LimitList;
   /** All lines in effective order, "rules/policy.rules:12  fate virus …", file after file. */
@@ -57,6 +61,7 @@ const FILES = {
   "senders.rules": ACCESS_VERBS,
   "recipients.rules": ACCESS_VERBS,
   "banned.rules": BANNED_VERBS,
+  "dnsxl.rules": DNSXL_VERBS,
   "limits.rules": LIMIT_VERBS,
 } as const satisfies Record<string, Verbs>;
 
@@ -84,6 +89,7 @@ export function compileRules(source: RuleSource, facts: RuleFacts): CompiledRule
     errors,
   );
   const banned = compileBanned(lines("banned.rules"), errors);
+  const dnsxl = compileDnsxl(lines("dnsxl.rules"), errors);
   const limits = compileLimits(lines("limits.rules"), errors);
   errors.push(...policy.errors);
   warnings.push(...policy.warnings, ...strayFiles(source));
@@ -105,6 +111,7 @@ export function compileRules(source: RuleSource, facts: RuleFacts): CompiledRule
       senders,
       recipients,
       banned,
+      dnsxl,
       limits,
       show: () =>
         FILE_NAMES.flatMap((name) => lines(name).map((line) => shown(line, policy.off.has(line)))),
