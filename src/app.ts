@@ -8,8 +8,10 @@ import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { aliasTables, type AliasTables } from "./delivery/alias-source.ts";
 import { answer, type AnswerMeans } from "./engine/answer.ts";
+import type { ApplyMeans } from "./engine/apply.ts";
 import { delivering } from "./engine/delivering.ts";
 import { editsFor, extended, keepCopy, type FilterFacts } from "./engine/filtering.ts";
+import { signer, type Signer } from "./engine/signing.ts";
 import type { Bench, JudgeOptions } from "./engine/judge.ts";
 import { notices, type Notices } from "./engine/notices.ts";
 import { record } from "./engine/record.ts";
@@ -95,6 +97,7 @@ function whereOf(listen: string): { path: string } | { host: string; port: numbe
 /** Everything that listeners share. */
 class Rooms {
   private bench: Bench;
+  private signer: Signer;
   private readonly config: Config;
   private readonly log: Log;
   private readonly metrics: Metrics;
@@ -116,6 +119,7 @@ class Rooms {
     this.log = log;
     this.metrics = metrics;
     this.bench = benchOf(source, config);
+    this.signer = signer(this.bench.rules.dkim, config.dkim.keys);
     this.store = sqliteStore(join(config.server.state_dir, "state.db"));
     this.spool = spoolRoom({ dir: join(config.server.state_dir, "spool") });
     this.gate = gate(config.limits.in_flight);
@@ -156,7 +160,9 @@ class Rooms {
   };
 
   use(source: RuleSource): void {
-    this.bench = benchOf(source, this.config);
+    const bench = benchOf(source, this.config);
+    this.signer = signer(bench.rules.dkim, this.config.dkim.keys);
+    this.bench = bench;
     this.tables = aliasTables(source);
   }
 
@@ -286,6 +292,7 @@ class Rooms {
         keep: (message, judged, signal) => keepCopy(message, judged, judgement, facts, signal),
         edits: (message, judged, quarantined) =>
           editsFor(message, judged, judgement, quarantined, facts),
+        ...(this.signer.active && { finish: this.signing }),
         addressed: (recipient, folder, local) =>
           ours || !local ? recipient : extended(recipient, folder, facts.addressExtension),
         deadline,
@@ -293,6 +300,17 @@ class Rooms {
       record: (answered) => record(answered, common.recording),
     };
   }
+
+  /** The signatures of one copy; null when they cannot be made, which is told. */
+  private readonly signing: NonNullable<ApplyMeans["finish"]> = async (message, copy, deadline) => {
+    try {
+      return await this.signer.sign(message, copy, deadline);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.log.error(`(${message.envelope.id}) the message could not be signed: ${why}`);
+      return null;
+    }
+  };
 
   private deliveryMeans(destination: Destination): AnswerMeans {
     return delivering(this.commonMeans(), destination);

@@ -215,6 +215,22 @@ export const schema = z.strictObject({
       ),
     })
     .prefault({}),
+  auth: z
+    .strictObject({
+      verify: z
+        .boolean()
+        .default(true)
+        .describe("Verify SPF, DKIM, DMARC and ARC of inbound mail, when there is DNS to ask"),
+    })
+    .prefault({}),
+  dkim: z
+    .strictObject({
+      keys: z
+        .string()
+        .optional()
+        .describe("Directory of the keys that dkim.rules names; default: dkim beside the file"),
+    })
+    .prefault({}),
   quarantine: z
     .strictObject({
       dir: z.string().optional().describe("Default: state_dir/quarantine"),

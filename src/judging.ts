@@ -1,7 +1,7 @@
 // What everybody who judges needs from the configuration: the checks over a rule source, the surroundings of a message, and
 // the domains that are ours. Shared by the worker, `scan` and `rules check`.
 import type { Config } from "./config.ts";
-import { checksOf } from "./checks/index.ts";
+import { checksOf, type MessageMeans } from "./checks/index.ts";
 import { readTree } from "./content/tree.ts";
 import type { Bench } from "./engine/judge.ts";
 import type { Surroundings } from "./engine/receive.ts";
@@ -11,11 +11,14 @@ import { errorText } from "./ruleset/errors.ts";
 import type { RuleSource } from "./ruleset/source.ts";
 import { logIds, mailId } from "./sys/ids.ts";
 
-/** The rules and checks of a source that the supervisor has compiled already. Throws when it does not compile. */
-export function benchOf(source: RuleSource, config: Config): Bench {
+/**
+ * The rules and checks of a source that the supervisor has compiled already. Throws when it does not compile. Without `means`
+ * the checks that ask the outside are off.
+ */
+export function benchOf(source: RuleSource, config: Config, means?: MessageMeans): Bench {
   const compiled = compileAll(source, config);
   if ("errors" in compiled) throw new Error(compiled.errors.map(errorText).join("\n"));
-  return { rules: compiled.ok, checks: checksOf(compiled.ok) };
+  return { rules: compiled.ok, checks: checksOf(compiled.ok, means) };
 }
 
 export function surroundings(config: Config): Surroundings {

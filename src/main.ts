@@ -11,6 +11,7 @@ const COMMANDS: Readonly<
   rules: async () => (await import("./cli/rules.ts")).rules,
   quarantine: async () => (await import("./cli/wired.ts")).quarantineCommand,
   user: async () => (await import("./cli/wired.ts")).userCommand,
+  dkim: async () => (await import("./cli/dkim.ts")).dkim,
   doctor: async () => (await import("./cli/doctor.ts")).doctor,
 };
 
@@ -21,6 +22,7 @@ const USAGE = `usage: postern <command> [--config FILE] …
   rules check|show                       check the rule files and run their cases; show them in effective order
   quarantine list|show|release|delete|expire
   user add|del|list                      mailboxes, their passwords and aliases
+  dkim keygen DOMAIN SELECTOR            a key to sign outgoing mail with, and the DNS record for it
   doctor                                 ask everything that postern depends on, and say what to do
 
 exit codes: 0 ok, 1 failure, 2 configuration; scan: 0 delivered, 3 stopped

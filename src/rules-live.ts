@@ -1,7 +1,7 @@
 // The rule files of a running server, read by the supervisor alone: compiled before they are handed to anybody, the last good
 // ones kept when they do not compile (in memory while running, in state_dir for the next start).
 import type { Config } from "./config.ts";
-import { checksOf } from "./checks/index.ts";
+import { ALL_MEANS, checksOf } from "./checks/index.ts";
 import { aliasTables } from "./delivery/alias-source.ts";
 import type { SourcePairs } from "./process-messages.ts";
 import { compileRules, type CompiledRules, type RuleFacts } from "./ruleset/compile.ts";
@@ -42,7 +42,7 @@ export function compileAll(source: RuleSource, config: Config): CompiledRules {
   const aliases = aliasTables(source).problems;
   if ("errors" in first) return { errors: [...first.errors, ...aliases] };
   if (aliases.length > 0) return { errors: aliases };
-  const checks = checksOf(first.ok);
+  const checks = checksOf(first.ok, ALL_MEANS);
   return compileRules(source, {
     ...facts,
     symbols: checks.flatMap((check) => [

@@ -1,12 +1,15 @@
 // The operator's own lists: clients.rules, senders.rules, recipients.rules. Tier known, no I/O: what they say can spare every
 // other check. A deny line for senders holds when the envelope sender or any author (From:) matches; an allow line
-// only when the envelope sender or *every* author does, so that one trusted name among several opens nothing.
+// only when the envelope sender or *every* author does, so that one trusted name among several opens nothing. An allow line with
+// `if dkim` waits until the auth check has answered: then, and all lines after it, accessProven decides about senders.
 import type { Address } from "../mail/address.ts";
 import type { Client, Message } from "../mail/message.ts";
 import type { AccessList, AccessRule } from "../ruleset/access-lines.ts";
 import type { RuleSet } from "../ruleset/compile.ts";
 import type { Check, SymbolSpec } from "../verdict/check.ts";
 import type { Finding } from "../verdict/finding.ts";
+import { isProven } from "./aligned.ts";
+import { provenBy, type Proven } from "./auth-results.ts";
 import { authorsOf } from "./authors.ts";
 import { pointsOf } from "./points.ts";
 
@@ -48,7 +51,8 @@ export const access = (rules: RuleSet): Check<"message"> => ({
       firstRule(rules.clients, envelope.client),
       `client ${envelope.client.address ?? "unknown"}`,
     );
-    add(senderRule(rules.senders, message), `sender <${envelope.sender?.raw ?? ""}>`);
+    const bySender = senderRule(rules.senders, message, null);
+    if (bySender !== "later") add(bySender, senderText(message));
     if (rules.recipients.rules.length === 0) return found;
     const seen = new Set<string>();
     for (const { address } of envelope.recipients) {
@@ -81,21 +85,58 @@ export const accessAtRcpt = (rules: RuleSet): Check<"rcpt"> => ({
   },
 });
 
-function firstRule<K>(list: AccessList<K>, key: K): AccessRule | undefined {
-  const [first] = list.all(key);
-  return first === undefined ? undefined : list.rules[first];
+/**
+ * The sender's line when one with `if …` comes before the first that holds anyway: asked once the auth check has answered. Only
+ * needed when senders.rules has such a line.
+ */
+export const accessProven = (rules: RuleSet): Check<"message"> => ({
+  name: "proven",
+  stage: "message",
+  tier: "content",
+  symbols: [ALLOW, DENY],
+  mayWaive: true,
+  async run(message, { findings }) {
+    if (senderRule(rules.senders, message, null) !== "later") return [];
+    const rule = senderRule(rules.senders, message, provenBy(findings));
+    if (rule === undefined || rule === "later") return [];
+    return [{ ...findingOf(rules, rule, senderText(message)), check: "proven" }];
+  },
+});
+
+function senderText({ envelope }: Message): string {
+  return `sender <${envelope.sender?.raw ?? ""}>`;
 }
 
-function senderRule(list: AccessList<Address | null>, message: Message): AccessRule | undefined {
+/** The first line, unless it waits for proof: that only a message can bring. */
+function firstRule<K>(list: AccessList<K>, key: K): AccessRule | undefined {
+  const [first] = list.all(key);
+  const rule = first === undefined ? undefined : list.rules[first];
+  return rule?.onlyIf === null ? rule : undefined;
+}
+
+/** "later" when it depends on what is proven and nothing is known of that yet. */
+function senderRule(
+  list: AccessList<Address | null>,
+  message: Message,
+  proven: Proven | null,
+): AccessRule | "later" | undefined {
   if (list.rules.length === 0) return undefined;
-  const envelope = list.all(message.envelope.sender);
-  const authors = authorsOf(message.header).map((author) => list.all(author));
-  for (const position of [...new Set([envelope, ...authors].flat())].sort((a, b) => a - b)) {
+  const { sender } = message.envelope;
+  const envelope = list.all(sender);
+  const authors = authorsOf(message.header);
+  const byAuthor = authors.map((author) => list.all(author));
+  for (const position of [...new Set([envelope, ...byAuthor].flat())].sort((a, b) => a - b)) {
     const rule = list.rules[position];
     if (rule?.verb === "deny") return rule;
     const everyAuthor =
-      authors.length > 0 && authors.every((matched) => matched.includes(position));
-    if (everyAuthor || envelope.includes(position)) return rule;
+      byAuthor.length > 0 && byAuthor.every((matched) => matched.includes(position));
+    const bySender = envelope.includes(position);
+    if (rule === undefined || !(everyAuthor || bySender)) continue;
+    const { onlyIf } = rule;
+    if (onlyIf === null) return rule;
+    if (proven === null) return "later";
+    if (bySender && isProven(sender, onlyIf, proven)) return rule;
+    if (everyAuthor && authors.every((author) => isProven(author, onlyIf, proven))) return rule;
   }
   return undefined;
 }

@@ -4,15 +4,33 @@ import { compileRules } from "../ruleset/compile.ts";
 import type { RuleSet } from "../ruleset/compile.ts";
 import type { RateStore } from "../state/rate-store.ts";
 import type { Check, SymbolSpec } from "../verdict/check.ts";
-import { access, accessAtRcpt } from "./access.ts";
+import { access, accessAtRcpt, accessProven } from "./access.ts";
+import { auth } from "./auth.ts";
+import type { Resolver } from "./auth-lookups.ts";
 import { banned } from "./banned.ts";
+import { bulk } from "./bulk.ts";
 import { limits } from "./limits.ts";
 import { malformed } from "./malformed.ts";
 import { selftest } from "./selftest.ts";
 
+/** What message checks ask of the outside. A check whose means are absent is off (scan, cases, tests). */
+export interface MessageMeans {
+  /** DNS in mailauth's shape, for sender authentication. */
+  readonly resolver?: Resolver;
+}
+
 /** The message checks over one snapshot of the rules; made anew for each snapshot. */
-export function checksOf(rules: RuleSet): readonly Check<"message">[] {
-  return [access(rules), malformed(rules), banned(rules), selftest(rules)];
+export function checksOf(rules: RuleSet, means: MessageMeans = {}): readonly Check<"message">[] {
+  const conditional = rules.senders.rules.some(({ onlyIf }) => onlyIf !== null);
+  return [
+    access(rules),
+    bulk(rules),
+    ...(means.resolver === undefined ? [] : [auth(rules, means.resolver)]),
+    malformed(rules),
+    banned(rules),
+    selftest(rules),
+    ...(conditional ? [accessProven(rules)] : []),
+  ];
 }
 
 /** The checks of the policy service, by who asks. */
@@ -38,14 +56,16 @@ export function rcptChecksOf(rules: RuleSet, means: RcptMeans): RcptChecks {
   return { submission, own, inbound: own };
 }
 
-/** For tables of what there is: checks that are never run. */
+/** For tables of what there is: every check that may be off, over means that are never asked. */
+export const ALL_MEANS: MessageMeans = { resolver: async () => [] };
+/** The same for the policy service. */
 const NO_MEANS: RcptMeans = { rates: { take: async () => ({ count: 0, allowed: true }) } };
 
 /** Every symbol with the check that reports it, under default points: for scores.rules, the documentation, the metrics. */
 export function symbolTable(): readonly (SymbolSpec & { readonly check: string })[] {
   const none = compileRules(new Map(), { modes: [], hasOutgoing: false });
   if ("errors" in none) throw new Error("an empty ruleset does not compile");
-  const checks = [...checksOf(none.ok), ...rcptChecksOf(none.ok, NO_MEANS).inbound];
+  const checks = [...checksOf(none.ok, ALL_MEANS), ...rcptChecksOf(none.ok, NO_MEANS).inbound];
   const named = new Map<string, SymbolSpec & { readonly check: string }>();
   for (const { name, symbols } of checks)
     for (const spec of symbols) named.set(spec.symbol, { ...spec, check: name });

@@ -89,6 +89,7 @@ function settled(
 ): boolean {
   const verdict = decide(findingsOf(s.recipient.address.raw, findings), s.policy);
   if (!STOPS[verdict.disposition]) return false;
+  if (left.some((check) => check.mayWaive === true)) return false;
   const possible = new Set<Category>(["unchecked"]);
   for (const check of left) for (const symbol of check.symbols) possible.add(symbol.category);
   const gravity = (name: FateName | "clean"): number =>

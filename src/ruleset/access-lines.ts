@@ -5,10 +5,17 @@ import { CATEGORIES } from "../verdict/finding.ts";
 import type { RuleError } from "./errors.ts";
 import type { Line, Verbs } from "./grammar.ts";
 
+/** What an allow line may ask for: a pass for the organisational domain of the sender that matched. */
+export const PROOFS = ["spf", "dkim", "dmarc", "auth"] as const;
+/** "auth": any of the others. */
+export type Proof = (typeof PROOFS)[number];
+
 export interface AccessRule {
   readonly verb: "allow" | "deny";
   /** An allow line that also makes the policy service answer OK, past all that the MTA would ask after it. */
   readonly permit: boolean;
+  /** The line holds only with this proof; null = always. Allow lines of senders.rules only. */
+  readonly onlyIf: Proof | null;
   /** For an allow line: categories that do not count. Empty for deny. */
   readonly waives: readonly Category[];
   /** The operator's text for the log, or null. */
@@ -50,6 +57,18 @@ export const ACCESS_VERBS: Verbs = {
   },
 };
 
+/** In senders.rules an allow line may ask for proof: a sender is easily forged. */
+export const SENDER_VERBS: Verbs = {
+  ...ACCESS_VERBS,
+  allow: {
+    words: [1, 1000],
+    texts: 1,
+    skips: [...WAIVABLE, "greylist"],
+    conditions: PROOFS,
+    usage: 'allow PATTERN… ["text for the log"] [if spf|dkim|dmarc|auth] [skip spam,listed,…]',
+  },
+};
+
 /** A list of patterns under construction: addresses.ts or networks.ts. */
 interface PatternList<K> {
   add(pattern: string, position: number): string | null;
@@ -68,6 +87,12 @@ export function compileAccess<K>(
       const wrong = list.add(pattern, rules.length);
       if (wrong !== null) errors.push({ file: line.file, line: line.line, message: wrong });
     }
+    if (line.conditions.length > 1)
+      errors.push({
+        file: line.file,
+        line: line.line,
+        message: "one condition is enough: auth holds when any of spf, dkim, dmarc does",
+      });
     rules.push(accessRule(line));
   }
   return { rules, all: (key) => list.all(key) };
@@ -80,6 +105,7 @@ function accessRule(line: Line): AccessRule {
   return {
     verb,
     permit: line.verb === "permit",
+    onlyIf: PROOFS.find((proof) => proof === line.conditions[0]) ?? null,
     waives: verb === "deny" ? [] : skips.length > 0 ? skips : DEFAULT_WAIVES,
     text: line.texts[0] ?? null,
     say: line.texts[1] ?? null,

@@ -3,13 +3,15 @@
 import type { Address } from "../mail/address.ts";
 import type { Client } from "../mail/message.ts";
 import type { Policy } from "../verdict/policy.ts";
-import { ACCESS_VERBS, compileAccess, permitWarnings } from "./access-lines.ts";
+import { ACCESS_VERBS, SENDER_VERBS, compileAccess, permitWarnings } from "./access-lines.ts";
 import type { AccessList } from "./access-lines.ts";
 import { addressList } from "./addresses.ts";
 import { BANNED_VERBS, compileBanned } from "./banned-lines.ts";
 import type { BannedList } from "./banned-lines.ts";
 import { DNSXL_VERBS, compileDnsxl } from "./dnsxl-lines.ts";
 import type { DnsxlList } from "./dnsxl-lines.ts";
+import { DKIM_VERBS, compileDkim } from "./dkim-lines.ts";
+import type { DkimList } from "./dkim-lines.ts";
 import { boundedErrors } from "./errors.ts";
 import type { RuleError } from "./errors.ts";
 import type { Line, Verbs } from "./grammar.ts";
@@ -41,6 +43,8 @@ export interface RuleSet {
   readonly senders: AccessList<Address | null>;
   readonly recipients: AccessList<Address | null>;
   readonly banned: BannedList;
+  /** With which keys outbound mail is signed. */
+  readonly dkim: DkimList;
   /** DNS lists; empty as shipped. */
   readonly dnsxl: DnsxlList;
   /** How much one login, client or sender may send; asked by the policy service. */
@@ -58,9 +62,10 @@ const FILES = {
   "policy.rules": POLICY_VERBS,
   "scores.rules": SCORE_VERBS,
   "clients.rules": ACCESS_VERBS,
-  "senders.rules": ACCESS_VERBS,
+  "senders.rules": SENDER_VERBS,
   "recipients.rules": ACCESS_VERBS,
   "banned.rules": BANNED_VERBS,
+  "dkim.rules": DKIM_VERBS,
   "dnsxl.rules": DNSXL_VERBS,
   "limits.rules": LIMIT_VERBS,
 } as const satisfies Record<string, Verbs>;
@@ -89,6 +94,7 @@ export function compileRules(source: RuleSource, facts: RuleFacts): CompiledRule
     errors,
   );
   const banned = compileBanned(lines("banned.rules"), errors);
+  const dkim = compileDkim(lines("dkim.rules"), errors);
   const dnsxl = compileDnsxl(lines("dnsxl.rules"), errors);
   const limits = compileLimits(lines("limits.rules"), errors);
   errors.push(...policy.errors);
@@ -111,6 +117,7 @@ export function compileRules(source: RuleSource, facts: RuleFacts): CompiledRule
       senders,
       recipients,
       banned,
+      dkim,
       dnsxl,
       limits,
       show: () =>

@@ -35,5 +35,7 @@ export interface Check<S extends keyof Subjects = keyof Subjects> {
   readonly stage: S;
   readonly tier: Tier;
   readonly symbols: readonly SymbolSpec[];
+  /** True when it may take back what others found (an allow line): judging never stops before it was asked. */
+  readonly mayWaive?: boolean;
   run(subject: Subjects[S], so: SoFar): Promise<readonly Finding[]>;
 }
