@@ -1,6 +1,7 @@
-// Header lines that go with a message whose recipient passes: X-RBL-Warning and X-Greylist, for readers behind an MTA without
+// Header lines that go with a message whose recipient passes (X-RBL-Warning, X-Greylist), for readers behind an MTA without
 // our filter (the filter writes its own). An access table takes one line per answer, and the field belongs to the message, not
 // to the recipient: so each line once per instance. Called by answer-rcpt.ts.
+import { rblWarnings } from "../checks/dnsxl.ts";
 import type { Finding } from "../verdict/finding.ts";
 
 export interface Hints {
@@ -15,6 +16,7 @@ export function hints(): Hints {
   const said = new Map<string, Set<string>>();
   return {
     next(instance, findings) {
+      if (findings.length === 0) return null;
       const lines = linesOf(findings);
       if (lines.length === 0) return null;
       if (instance === "") return lines[0] ?? null;
@@ -25,7 +27,7 @@ export function hints(): Hints {
         const [oldest] = said.keys();
         if (said.size > MAX_INSTANCES && oldest !== undefined) said.delete(oldest);
       }
-      const line = lines.find((one) => known.has(one) === false);
+      const line = lines.find((one) => !known.has(one));
       if (line === undefined) return null;
       known.add(line);
       return line;
@@ -34,9 +36,5 @@ export function hints(): Hints {
 }
 
 function linesOf(findings: readonly Finding[]): readonly string[] {
-  if (findings.length === 0) return [];
-  const lines: string[] = [];
-  for (const { check, category, detail } of findings)
-    if (category === "listed" && check !== "access") lines.push(`X-RBL-Warning: ${detail}`);
-  return lines;
+  return rblWarnings(findings).map((text) => `X-RBL-Warning: ${text}`);
 }

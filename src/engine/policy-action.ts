@@ -1,5 +1,6 @@
 // From a verdict at RCPT to the words of an access table (access(5)): what the MTA is told. Pure. A message that goes on is
 // DUNNO, so that the MTA's own restrictions keep their say; OK only for a `permit` line. Called by answer-rcpt.ts.
+import { rblWarnings } from "../checks/dnsxl.ts";
 import { DUNNO, type PolicyAction } from "../mail/policy-request.ts";
 import type { Reply } from "../mail/reply.ts";
 import type { Verdict } from "../verdict/decide.ts";
@@ -52,7 +53,7 @@ export function stopAction(verdict: Verdict): Decided | null {
   const say = because?.say;
   switch (verdict.disposition) {
     case "reject": {
-      const text = `5.7.1 ${say ?? (category === "spam" || category === "listed" ? "Access denied" : category)}`;
+      const text = `5.7.1 ${say ?? refusalWords(verdict)}`;
       return { action: { word: "REJECT", text }, reason, logged: false };
     }
     case "tempfail":
@@ -72,6 +73,12 @@ export function stopAction(verdict: Verdict): Decided | null {
     case "tag":
       return null;
   }
+}
+
+/** Whoever is on a DNS list must read on which, or nobody can get off it; an operator who will not say has `say`. */
+function refusalWords({ because, findings }: Verdict): string {
+  const [warning] = because?.check === "dnsxl" ? rblWarnings(findings) : [];
+  return warning === undefined ? "Access denied" : `Service unavailable; ${warning}`;
 }
 
 /** The answer for a recipient that goes on. `hint` is a header line to put in front of the message, or null. */

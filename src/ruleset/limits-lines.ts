@@ -68,8 +68,8 @@ interface Lines {
 /** Compiles the lines, which come in effective order; errors are added to `errors`. */
 export function compileLimits(lines: readonly Line[], errors: RuleError[]): LimitList {
   const byWho: Readonly<Record<LimitWho, Lines>> = {
-    login: linesFor(loginList(), (q) => q.login),
-    client: linesFor(clientList(), (q) => (q.client.address === null ? null : q.client)),
+    login: linesFor(loginList(), (q) => q.login ?? undefined),
+    client: linesFor(clientList(), (q) => (q.client.address === null ? undefined : q.client)),
     sender: linesFor<Address | null>(addressList(), (q) => q.sender),
   };
   lines.forEach((line, position) => {
@@ -115,10 +115,13 @@ interface PatternList<K> {
   all(key: K): readonly number[];
 }
 
-/** `key`: what the patterns look at; null = the question has none of it, and no line holds. */
+/**
+ * `key`: what the patterns look at; undefined = the question has none of it, and no line holds. The null sender (null) is
+ * everybody's, so only a line that names it holds.
+ */
 function linesFor<K>(
   list: PatternList<K>,
-  key: (question: Pick<RcptQuestion, "client" | "login" | "sender">) => K | null,
+  key: (question: Pick<RcptQuestion, "client" | "login" | "sender">) => K | undefined,
 ): Lines {
   const everyone: number[] = [];
   return {
@@ -127,8 +130,9 @@ function linesFor<K>(
     add: (pattern, position) => list.add(pattern, position),
     all(question) {
       const about = key(question);
-      if (about === null) return [];
+      if (about === undefined) return [];
       const matched = list.all(about);
+      if (about === null) return matched;
       if (matched.length === 0) return everyone;
       return [...new Set([...matched, ...everyone])].sort((a, b) => a - b);
     },
