@@ -21,6 +21,8 @@ export class Crew {
   private readonly config: Config;
   private readonly log: Log;
   private readonly rules: LiveRules;
+  /** The umask that this process was started with. */
+  private mask = 0o077;
   private stopping = false;
   private backOffMs = RESTART_FIRST_MS;
   private ids = 0;
@@ -46,17 +48,20 @@ export class Crew {
       this.onFailed = reject;
     });
     // A unix socket must never be open to more people than its mode says, not even before it is set.
-    const mask = process.umask(0o177);
+    this.mask = process.umask(0o177);
     try {
       for (let i = 0; i < this.config.server.workers; i++) this.fork();
       await ready;
     } finally {
-      process.umask(mask);
+      process.umask(this.mask);
     }
   }
 
   private fork(): void {
+    // A child keeps the umask of this moment: with the one for sockets it could not enter a directory that it made.
+    const ours = process.umask(this.mask);
     const worker = cluster.fork({ UV_THREADPOOL_SIZE: "16" });
+    process.umask(ours);
     this.workers.set(worker, { since: Date.now(), ready: false });
     worker.on("message", (message: FromWorker) => this.heard(worker, message));
     worker.on("exit", (code, signal) => this.lost(worker, code, signal));

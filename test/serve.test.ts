@@ -116,6 +116,8 @@ describe("postern serve", () => {
     expect(statSync(join(dir, "filter.sock")).mode & 0o777).toBe(0o600);
     expect(await inject("Subject: hi\n\nhello")).toMatch(/^250 2\.0\.0 \S+ Saved/m);
     expect(readdirSync(join(dir, "var/mail/ours.example/a/Maildir/new"))).toHaveLength(1);
+    // What root may enter in any case, an ordinary user must be able to enter.
+    expect(statSync(join(dir, "var/mail/ours.example/a/Maildir/new")).mode & 0o777).toBe(0o700);
     expect(await get("/readyz")).toMatch(/^HTTP\/1\.1 200[\s\S]*ready/);
     expect(await get("/healthz")).toMatch(/^HTTP\/1\.1 200/);
     expect(await get("/metrics")).toMatch(
