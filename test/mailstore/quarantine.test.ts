@@ -2,6 +2,7 @@
 import {
   appendFile,
   chmod,
+  chown,
   mkdir,
   mkdtemp,
   readdir,
@@ -341,6 +342,14 @@ test("notes a release", async () => {
     { time: NOW.toISOString(), recipients: ["user@example.com"] },
   ]);
   expect(await store.markReleased("aaaaaaaaaaaa", [], NOW)).toBe(false);
+});
+
+test("what root's command writes belongs to whom the directory belongs to", async () => {
+  const id = await keep(input());
+  const owner = process.geteuid?.() === 0 ? 12_345 : (process.geteuid?.() ?? 0);
+  for (const path of [directory, join(directory, "m")]) await chown(path, owner, -1);
+  await store.markReleased(id, ["user@example.com"], NOW);
+  expect((await stat(join(directory, "m", `spam-${id}.json`))).uid).toBe(owner);
 });
 
 describe("hostile names and files", () => {
