@@ -30,6 +30,10 @@ export interface Dovecot extends Peer {
   read(user: string, password: string, folder?: string): Promise<readonly Stored[]>;
   /** Folder paths, "/" between the levels. */
   folders(user: string, password: string): Promise<readonly string[]>;
+  /** Those of them that the user is subscribed to. */
+  subscribed(user: string, password: string): Promise<readonly string[]>;
+  /** Makes folders, as a mail program does. */
+  make(user: string, password: string, ...folders: readonly string[]): Promise<void>;
   /** Used and limit of the STORAGE quota in octets; null when there is none. */
   quota(
     user: string,
@@ -117,6 +121,14 @@ export async function dovecot(options: DovecotOptions): Promise<Dovecot> {
       session(user, password, (client) => messagesOf(client, folder)),
     folders: (user, password) =>
       session(user, password, async (client) => (await client.list()).map((folder) => folder.path)),
+    subscribed: (user, password) =>
+      session(user, password, async (client) =>
+        (await client.list()).filter((folder) => folder.subscribed).map((folder) => folder.path),
+      ),
+    make: (user, password, ...folders) =>
+      session(user, password, async (client) => {
+        for (const folder of folders) await client.mailboxCreate(folder);
+      }),
     quota: (user, password) =>
       session(user, password, async (client) => {
         const found = await client.getQuota("INBOX");
@@ -137,6 +149,8 @@ async function messagesOf(client: ImapFlow, folder: string): Promise<readonly St
   const lock = await client.getMailboxLock(folder);
   try {
     const found: Stored[] = [];
+    // 1:* of an empty folder is an error.
+    if (client.mailbox === false || client.mailbox.exists === 0) return found;
     for await (const message of client.fetch("1:*", { source: true, size: true, flags: true })) {
       const { source, size, flags } = message;
       found.push({ source: source ?? Buffer.alloc(0), size: size ?? 0, flags: [...(flags ?? [])] });

@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { deployed, must, run, textOf, until, type Peer } from "./lab.ts";
 import { freePorts } from "./ports.ts";
+import { idsOf } from "./unit.ts";
 
 export interface EximOptions {
   /** The lab's directory; Exim lives in DIR/exim. */
@@ -232,8 +233,7 @@ function answers(port: number): Promise<boolean> {
 }
 
 async function layOut(base: string, socketDir: string): Promise<void> {
-  const uid = Number((await must("id", ["-u", "Debian-exim"])).stdout);
-  const gid = Number((await must("id", ["-g", "Debian-exim"])).stdout);
+  const { uid, gid } = await idsOf("Debian-exim");
   for (const dir of [base, join(base, "spool"), join(base, "spool/input")]) {
     await mkdir(dir, { recursive: true, mode: 0o750 });
     await chown(dir, uid, gid);
@@ -241,6 +241,6 @@ async function layOut(base: string, socketDir: string): Promise<void> {
   await chmod(base, 0o755);
   await mkdir(socketDir);
   // As deploy/tmpfiles.d/postern-exim.conf: the setgid bit gives the socket Exim's group.
-  await chown(socketDir, 0, gid);
+  await chown(socketDir, (await idsOf("postern")).uid, gid);
   await chmod(socketDir, 0o2750);
 }

@@ -5,6 +5,7 @@ import { cp, mkdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { deployed, ROOT, run, until, type Peer, type Ran } from "./lab.ts";
+import { directoryOf, unit, type UnitName } from "./unit.ts";
 
 export interface PosternOptions {
   /** The lab's directory; everything of this postern lies in DIR/NAME (default "postern"). */
@@ -18,7 +19,8 @@ export interface PosternOptions {
   readonly more?: string;
   /** Files for rules/local.d: name to text. */
   readonly rules?: Readonly<Record<string, string>>;
-  readonly identity?: { readonly uid: number; readonly gid: number };
+  /** Starts it as this unit of deploy/systemd does, as the unit's user; absent: as the user of the suite. */
+  readonly unit?: UnitName;
 }
 
 export interface Postern extends Peer {
@@ -38,6 +40,8 @@ export interface Postern extends Peer {
   start(): Promise<void>;
   /** Another command with the same configuration: postern quarantine list … */
   command(...args: readonly string[]): Promise<Ran>;
+  /** The same with text on its standard input. */
+  feed(input: string, ...args: readonly string[]): Promise<Ran>;
 }
 
 /** Writes the configuration and starts postern; resolves when every listener of the file accepts connections. */
@@ -46,23 +50,27 @@ export async function postern(options: PosternOptions): Promise<Postern> {
   const configFile = join(dir, "postern.toml");
   const rulesDir = join(dir, "rules");
   const toml = await configuration(options, dir, rulesDir);
-  await mkdir(join(dir, "state"), { recursive: true });
+  const stateDir = /^state_dir = "(.+)"$/m.exec(toml)?.[1] ?? join(dir, "state");
+  await mkdir(stateDir, { recursive: true });
   await cp(join(ROOT, "rules"), rulesDir, { recursive: true });
   await mkdir(join(rulesDir, "local.d"), { recursive: true });
   for (const [name, text] of Object.entries(options.rules ?? {}))
     await writeFile(join(rulesDir, "local.d", name), text);
   await writeFile(configFile, toml);
+  const asUnit = options.unit === undefined ? null : await unit(options.unit, dir, configFile);
+  if (asUnit !== null) await directoryOf(asUnit.user, stateDir, 0o750);
   const listeners = [...toml.matchAll(/^listen = "([^"]+)"/gm)].map((match) => match[1] ?? "");
   let child: ChildProcess | null = null;
   let log = "";
   let stdout = "";
 
   const start = async () => {
-    const args = [join(ROOT, "src/main.ts"), "serve", "--config", configFile];
-    const started = spawn(process.execPath, args, {
+    const own = [process.execPath, join(ROOT, "src/main.ts"), "serve", "--config", configFile];
+    const [program = "", ...args] = asUnit?.argv ?? own;
+    const started = spawn(program, args, {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      ...options.identity,
+      env: { ...process.env, ...asUnit?.env },
     });
     child = started;
     started.stdout.on("data", (piece: Buffer) => (stdout += piece.toString()));
@@ -93,6 +101,8 @@ export async function postern(options: PosternOptions): Promise<Postern> {
       throw new Error(`postern is not running:\n${log}`);
     return child.pid;
   };
+  const feed = (input: string, ...args: readonly string[]) =>
+    run(process.execPath, [join(ROOT, "src/main.ts"), ...args, "--config", configFile], { input });
   const peer: Postern = {
     dir,
     configFile,
@@ -103,8 +113,8 @@ export async function postern(options: PosternOptions): Promise<Postern> {
     signal: (signal, all) => void signalGroup(running(), signal, all !== undefined),
     crash: () => end("SIGKILL", 5000),
     start,
-    command: (...args) =>
-      run(process.execPath, [join(ROOT, "src/main.ts"), ...args, "--config", configFile]),
+    command: (...args) => feed("", ...args),
+    feed,
     stop: () => end("SIGTERM", 10_000),
   };
   await start().catch(async (error: unknown) => {

@@ -4,6 +4,7 @@ import { chown, copyFile, mkdir, writeFile, chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { deployed, must, run, textOf, until, type Peer } from "./lab.ts";
 import { freePorts } from "./ports.ts";
+import { idsOf } from "./unit.ts";
 
 export interface PostfixOptions {
   /** The lab's directory; Postfix lives in DIR/postfix. */
@@ -20,6 +21,8 @@ export interface PostfixOptions {
   readonly saslPort?: number;
   /** Port of deploy's 10025; a free one when absent. */
   readonly reinjectPort?: number;
+  /** Adds deploy's delivery.main.cf: these domains go to postern-delivery, in place of the sink. */
+  readonly delivery?: readonly string[];
   /** More main.cf lines, after all others. */
   readonly main?: readonly string[];
 }
@@ -35,6 +38,8 @@ export interface Postfix extends Peer {
   readonly smtpPort: number;
   readonly reinjectPort: number;
   readonly submissionPort: number;
+  /** Where the socket of postern-delivery must lie; deploy's /var/spool/postfix/postern-delivery. */
+  readonly deliveryDir: string;
   /** Where postern's unix socket must lie (group postfix, setgid); deploy's /var/spool/postfix/postern. */
   readonly socketDir: string;
   readonly socket: string;
@@ -164,6 +169,12 @@ function choose(text: string, active: string, other: string): string {
   return lines.join("\n");
 }
 
+async function deliveryLines({ delivery }: PostfixOptions): Promise<readonly string[]> {
+  if (delivery === undefined) return [];
+  const domains = { "= example.com": `= ${delivery.join(", ")}` };
+  return ["relay_domains =", await deployed("postfix/delivery.main.cf", domains)];
+}
+
 async function outboundServices(options: PostfixOptions, ports: Ports): Promise<string> {
   if (options.outboundPort === undefined) return "pickup unix n - n 60 1 pickup\n";
   const text = await deployed("postfix/outbound.master.cf", {
@@ -182,13 +193,20 @@ export async function postfix(options: PostfixOptions): Promise<Postfix> {
   const [smtp = 0, reinject = 0, submission = 0] = await freePorts(3);
   const ports: Ports = { smtp, reinject: options.reinjectPort ?? reinject, submission };
   const socketDir = join(base, "queue/postern");
-  await layOut(base, socketDir);
+  const deliveryDir = join(base, "queue/postern-delivery");
+  await layOut(base, socketDir, deliveryDir);
   const { main, master } = await snippets(options, ports);
   const sasl =
     options.saslPort === undefined
       ? []
       : ["smtpd_sasl_type = dovecot", `smtpd_sasl_path = inet:127.0.0.1:${options.saslPort}`];
-  const mainLines = [mainCf(etc, base, options.nextHop), main, ...sasl, ...(options.main ?? [])];
+  const mainLines = [
+    mainCf(etc, base, options.nextHop),
+    main,
+    ...sasl,
+    ...(await deliveryLines(options)),
+    ...(options.main ?? []),
+  ];
   await writeFile(join(etc, "main.cf"), `${mainLines.join("\n")}\n`);
   await writeFile(join(etc, "master.cf"), SERVICES + master);
   await copyFile("/etc/postfix/dynamicmaps.cf", join(etc, "dynamicmaps.cf")).catch(() => undefined);
@@ -207,6 +225,7 @@ export async function postfix(options: PostfixOptions): Promise<Postfix> {
     reinjectPort: ports.reinject,
     submissionPort: ports.submission,
     socketDir,
+    deliveryDir,
     socket: join(socketDir, "filter.sock"),
     queued,
     queueEmpty: async (timeoutMs = 30_000) => {
@@ -229,14 +248,18 @@ export async function postfix(options: PostfixOptions): Promise<Postfix> {
   };
 }
 
-async function layOut(base: string, socketDir: string): Promise<void> {
+async function layOut(base: string, socketDir: string, deliveryDir: string): Promise<void> {
   for (const dir of ["etc", "queue", "data"])
     await mkdir(join(base, dir), { recursive: true, mode: 0o755 });
-  await mkdir(socketDir, { recursive: true });
-  const uid = Number((await must("id", ["-u", "postfix"])).stdout);
-  const gid = Number((await must("id", ["-g", "postfix"])).stdout);
+  const { uid, gid } = await idsOf("postfix");
   await chown(join(base, "data"), uid, gid);
-  // As deploy/tmpfiles.d/postern-postfix.conf: the setgid bit gives the socket the group postfix.
-  await chown(socketDir, 0, gid);
-  await chmod(socketDir, 0o2750);
+  // As deploy/tmpfiles.d/postern-postfix.conf: the setgid bit gives the sockets the group postfix.
+  for (const [dir, user] of [
+    [socketDir, "postern"],
+    [deliveryDir, "vmail"],
+  ] as const) {
+    await mkdir(dir, { recursive: true });
+    await chown(dir, (await idsOf(user)).uid, gid);
+    await chmod(dir, 0o2750);
+  }
 }

@@ -173,6 +173,7 @@ export async function worldWithPostern(
       await postern({
         dir: room.dir,
         file: `${folder}/${hookup.hookup}.toml`,
+        unit: "postern",
         replace,
         more: own.more ?? "",
         rules: own.rules ?? {},
