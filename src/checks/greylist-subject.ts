@@ -1,0 +1,88 @@
+// From a client, a sender and a recipient to the question that the greylist store is asked: under which origins the mail may be
+// known, and which suspicions hold. Shared by both stages of the greylist check and by `postern greylist explain`.
+import { networkOf, organisation, organisationOf } from "../mail/organisation.ts";
+import type { Address } from "../mail/address.ts";
+import type { Client } from "../mail/message.ts";
+import { recipientKey, senderKey } from "../mail/sender-key.ts";
+import type { GreylistQuestion } from "../state/greylist-store.ts";
+import { personKey } from "../state/known-people.ts";
+
+/** The name of an address, and whether it leads back to it (RFC 8601 2.7.3); `failed` when DNS could not say. */
+export interface ClientName {
+  readonly name: string | null;
+  readonly confirmed: boolean;
+  readonly failed: boolean;
+}
+
+/** What SPF said of MAIL FROM; `wide`: a pass that half the Internet gets. */
+export interface SpfFacts {
+  readonly result: string;
+  readonly domain: string;
+  readonly wide: boolean;
+}
+
+/** Looks names up. Neither rejects; both end when the signal fires. */
+export interface GreylistDns {
+  names(address: string, signal: AbortSignal): Promise<ClientName>;
+  /** null when there is nothing to ask. */
+  spf(client: Client, sender: Address | null, signal: AbortSignal): Promise<SpfFacts | null>;
+}
+
+const NO_NAME: ClientName = { name: null, confirmed: false, failed: false };
+
+/**
+ * The name of the client: what the MTA says (Postfix and Exim give a name only when it is confirmed), else what DNS says. With
+ * neither, the MTA's silence means that there is none.
+ */
+export async function nameOf(
+  client: Client,
+  dns: GreylistDns | null,
+  signal: AbortSignal,
+): Promise<ClientName> {
+  if (client.name !== null && client.name !== "unknown")
+    return { name: client.name.toLowerCase(), confirmed: true, failed: false };
+  if (client.address === null || dns === null) return NO_NAME;
+  return dns.names(client.address, signal);
+}
+
+export interface SubjectFacts {
+  /** Of the client; must be an address. */
+  readonly address: string;
+  readonly name: ClientName;
+  readonly sender: Address | null;
+  /** Domains that SPF and DKIM have proven. */
+  readonly spf: readonly string[];
+  readonly dkim: readonly string[];
+  /** Hash of the text, null at RCPT. */
+  readonly body: string | null;
+  /** SPF says that the sender is forged: who our users wrote to is not meant. */
+  readonly forged: boolean;
+  readonly shared: ReadonlySet<string>;
+}
+
+/** Domains of a message that become origins; the rest would only cost. */
+const MAX_PROVEN = 5;
+
+/** The question for one recipient. */
+export function questionFor(facts: SubjectFacts, recipient: Address): GreylistQuestion {
+  const { address, name, sender, body } = facts;
+  const network = `net:${networkOf(address) ?? address.slice(0, 64)}`;
+  const proven = new Set<string>();
+  if (name.name !== null && name.confirmed) {
+    const owner = organisationOf(name.name, address, facts.shared);
+    if (owner !== null) proven.add(owner);
+  }
+  for (const domain of facts.spf) proven.add(organisation(domain) ?? domain);
+  const domains = [...proven].slice(0, MAX_PROVEN).map((domain) => `dom:${domain}`);
+  const signed = facts.dkim.slice(0, MAX_PROVEN).map((domain) => `dkim:${domain}`);
+  const from = sender?.domain ?? "";
+  return {
+    sender: senderKey(sender),
+    recipient: recipientKey(recipient),
+    origins: [
+      ...new Set([network, ...domains, ...signed, ...(body === null ? [] : [`body:${body}`])]),
+    ],
+    clients: [network, ...[...domains, ...signed].map((domain) => `${domain} ${from}`)],
+    person: sender === null || facts.forged ? null : personKey(sender),
+  };
+}
