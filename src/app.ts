@@ -15,7 +15,7 @@ import { signer, type Signer } from "./engine/signing.ts";
 import type { Bench, JudgeOptions } from "./engine/judge.ts";
 import { notices, type Notices } from "./engine/notices.ts";
 import { record } from "./engine/record.ts";
-import { benchOf, isLocal, surroundings } from "./judging.ts";
+import { benchOf, isLocal, nextBench, surroundings } from "./judging.ts";
 import { deliversHere } from "./housekeeping.ts";
 import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
 import { policyService } from "./policy-service.ts";
@@ -40,8 +40,11 @@ export interface App {
   readonly listening: readonly string[];
   /** Addresses that were taken, with why; only without a configuration file. */
   readonly skipped: readonly string[];
-  /** Puts new rules in force; messages under way keep theirs. Throws when they do not compile: the old ones stay. */
-  use(source: RuleSource): void;
+  /**
+   * Puts new rules in force, in the order of the calls; messages under way keep theirs. Rejects when they do not compile: the
+   * old ones stay.
+   */
+  use(source: RuleSource): Promise<void>;
   /** Finishes what is in flight, then closes everything. */
   stop(): Promise<void>;
 }
@@ -97,6 +100,8 @@ function whereOf(listen: string): { path: string } | { host: string; port: numbe
 /** Everything that listeners share. */
 class Rooms {
   private bench: Bench;
+  /** The end of the reloads that were asked for. */
+  private compiling: Promise<void> = Promise.resolve();
   private signer: Signer;
   private readonly config: Config;
   private readonly log: Log;
@@ -159,8 +164,15 @@ class Rooms {
     this.log.warn(`check ${name} could not answer (${failed}${why})`);
   };
 
-  use(source: RuleSource): void {
-    const bench = benchOf(source, this.config);
+  use(source: RuleSource): Promise<void> {
+    const turn = this.compiling.then(() => this.swap(source));
+    this.compiling = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Nothing is in force before all of it is compiled. */
+  private async swap(source: RuleSource): Promise<void> {
+    const bench = await nextBench(source, this.config);
     this.signer = signer(bench.rules.dkim, this.config.dkim.keys);
     this.bench = bench;
     this.tables = aliasTables(source);

@@ -6,17 +6,31 @@ import { readTree } from "./content/tree.ts";
 import type { Bench } from "./engine/judge.ts";
 import type { Surroundings } from "./engine/receive.ts";
 import { networks } from "./mail/ip.ts";
-import { compileAll } from "./rules-live.ts";
+import { compileAll, compilingAll } from "./rules-live.ts";
+import type { CompiledRules } from "./ruleset/compile.ts";
 import { errorText } from "./ruleset/errors.ts";
 import type { RuleSource } from "./ruleset/source.ts";
 import { logIds, mailId } from "./sys/ids.ts";
+import { inTurns } from "./sys/turns.ts";
 
 /**
  * The rules and checks of a source that the supervisor has compiled already. Throws when it does not compile. Without `means`
  * the checks that ask the outside are off.
  */
 export function benchOf(source: RuleSource, config: Config, means?: MessageMeans): Bench {
-  const compiled = compileAll(source, config);
+  return benchFrom(compileAll(source, config), means);
+}
+
+/** The same without holding the event loop: for a reload beside live mail. */
+export async function nextBench(
+  source: RuleSource,
+  config: Config,
+  means?: MessageMeans,
+): Promise<Bench> {
+  return benchFrom(await inTurns(compilingAll(source, config)), means);
+}
+
+function benchFrom(compiled: CompiledRules, means: MessageMeans | undefined): Bench {
   if ("errors" in compiled) throw new Error(compiled.errors.map(errorText).join("\n"));
   return { rules: compiled.ok, checks: checksOf(compiled.ok, means) };
 }

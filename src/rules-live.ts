@@ -4,13 +4,14 @@ import type { Config } from "./config.ts";
 import { ALL_MEANS, checksOf } from "./checks/index.ts";
 import { aliasTables } from "./delivery/alias-source.ts";
 import type { SourcePairs } from "./process-messages.ts";
-import { compileRules, type CompiledRules, type RuleFacts } from "./ruleset/compile.ts";
+import { compilingRules, type CompiledRules, type RuleFacts } from "./ruleset/compile.ts";
 import { errorText, type RuleError } from "./ruleset/errors.ts";
 import { readLastGood, storeLastGood } from "./ruleset/last-good.ts";
 import { readRules, versionOf, type RuleSource } from "./ruleset/source.ts";
 import { watchRules, type Watch } from "./ruleset/watch.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
+import { atOnce, inTurns } from "./sys/turns.ts";
 
 export interface LiveRules {
   /** The source in force. */
@@ -37,13 +38,18 @@ export function ruleFacts(config: Config): RuleFacts {
 
 /** Compiles rules and alias tables together, with the names that checks bring; errors of both in one list. */
 export function compileAll(source: RuleSource, config: Config): CompiledRules {
+  return atOnce(compilingAll(source, config));
+}
+
+/** The same in short steps, for reloads beside live mail. */
+export function* compilingAll(source: RuleSource, config: Config): Generator<void, CompiledRules> {
   const facts = ruleFacts(config);
-  const first = compileRules(source, facts);
+  const first = yield* compilingRules(source, facts);
   const aliases = aliasTables(source).problems;
   if ("errors" in first) return { errors: [...first.errors, ...aliases] };
   if (aliases.length > 0) return { errors: aliases };
   const checks = checksOf(first.ok, ALL_MEANS);
-  return compileRules(source, {
+  return yield* compilingRules(source, {
     ...facts,
     symbols: checks.flatMap((check) => [
       ...check.symbols.map((s) => s.symbol),
@@ -119,7 +125,7 @@ class Rules implements LiveRules {
   async #read(): Promise<{ ok: RuleSource } | { errors: readonly RuleError[] }> {
     const source = await readRules(this.#config.server.rules_dir);
     if ("errors" in source) return source;
-    const compiled = compileAll(source.ok, this.#config);
+    const compiled = await inTurns(compilingAll(source.ok, this.#config));
     if ("errors" in compiled) return { errors: compiled.errors };
     for (const warning of compiled.warnings) this.#log.warn(errorText(warning));
     return { ok: source.ok };

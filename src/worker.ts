@@ -20,12 +20,10 @@ export async function work(): Promise<void> {
         void start(message, log, meters).then((started) => (app = started));
         break;
       case "rules":
-        try {
-          app?.use(new Map(message.rules));
-        } catch (error) {
+        void app?.use(new Map(message.rules)).catch((error: unknown) => {
           // The supervisor compiled the same text: this cannot happen, and if it does the old rules stay in force.
           log?.error(`rules were not taken: ${(error as Error).message}`);
-        }
+        });
         break;
       case "metrics":
         void json(meters).then((values) =>

@@ -1,5 +1,6 @@
 // From a finished dialogue and its spool to a Message: reads the header, finds the client (XFORWARD, or our MTA's own Received
 // line), the origin, and counts the hops. Called by answer.ts; what cannot be a message is answered with a Reply here.
+import { setImmediate } from "node:timers/promises";
 import { canonicalIp, type Networks } from "../mail/ip.ts";
 import { headerEnd, parseHeader, fieldsNamed, type Header } from "../mail/header.ts";
 import {
@@ -12,6 +13,9 @@ import {
 } from "../mail/message.ts";
 import { parseReceived, type Received } from "../mail/received.ts";
 import { reject, type Reply } from "../mail/reply.ts";
+
+/** Octets from which a header is worth a turn of the event loop. */
+const LARGE_HEADER = 64 * 1024;
 
 /** How one listener reads its mail. */
 export interface Intake {
@@ -44,6 +48,8 @@ export async function receive(
   const header = parseHeader(await headerBytes(body, around.maxHeaderBytes), {
     maxBytes: around.maxHeaderBytes,
   }).header;
+  // Reading a header of a MiB takes some milliseconds, and what follows reads it again as the first part: not in one step.
+  if (header.size > LARGE_HEADER) await setImmediate();
   const received = fieldsNamed(header, "received");
   if (received.length > around.maxReceived) {
     return reject(554, "5.4.6", "Reject: Too many hops");

@@ -30,8 +30,6 @@ export const DEFAULT_MAX_HEADER_BYTES: number = 1024 * 1024;
 /** More fields than this become one nameless field: each costs memory, and a MiB can hold 350,000. */
 const MAX_FIELDS = 5_000;
 
-const LF_CRLF = Buffer.from("\n\r\n");
-const LF_LF = Buffer.from("\n\n");
 const FIELD_NAME = /^[!-9;-~]+$/;
 const MIME_FIELD = /^(?:content-|mime-version)/i;
 
@@ -45,11 +43,21 @@ export function headerEnd(bytes: Buffer, from = 0): number {
     if (bytes[0] === 0x0a) return 1;
     if (bytes[0] === 0x0d && bytes[1] === 0x0a) return 2;
   }
-  const start = Math.max(0, from);
-  const crlf = bytes.indexOf(LF_CRLF, start);
-  const lf = (crlf < 0 ? bytes : bytes.subarray(0, crlf + 1)).indexOf(LF_LF, start);
-  if (lf >= 0) return lf + 2;
-  return crlf < 0 ? -1 : crlf + 3;
+  for (let at = lineEndIn(bytes, Math.max(0, from)); at > 0; at = lineEndIn(bytes, at)) {
+    if (bytes[at] === 0x0a) return at + 1;
+    if (bytes[at] === 0x0d && bytes[at + 1] === 0x0a) return at + 2;
+  }
+  return -1;
+}
+
+/** Lines shorter than this are measured octet by octet: for a MiB of tiny ones a search each takes many times as long. */
+const SHORT_LINE = 24;
+
+/** Index behind the next LF, or 0 when there is none. */
+function lineEndIn(bytes: Buffer, from: number): number {
+  const near = Math.min(bytes.length, from + SHORT_LINE);
+  for (let at = from; at < near; at++) if (bytes[at] === 0x0a) return at + 1;
+  return bytes.indexOf(0x0a, near) + 1;
 }
 
 /**
@@ -203,9 +211,6 @@ function unfolded(octets: Buffer): Buffer {
   }
   return out.subarray(0, length);
 }
-
-/** Lines shorter than this are measured octet by octet: for a MiB of tiny ones a search each takes many times as long. */
-const SHORT_LINE = 24;
 
 function lineEnd(text: string, from: number): number {
   const near = Math.min(text.length, from + SHORT_LINE);

@@ -3,6 +3,7 @@
 import type { Category } from "../verdict/finding.ts";
 import { CATEGORIES } from "../verdict/finding.ts";
 import type { RuleError } from "./errors.ts";
+import { STEP_LINES } from "./grammar.ts";
 import type { Line, Verbs } from "./grammar.ts";
 
 /** What an allow line may ask for: a pass for the organisational domain of the sender that matched. */
@@ -76,11 +77,11 @@ interface PatternList<K> {
 }
 
 /** Compiles the lines, which come in effective order; errors are added to `errors`. */
-export function compileAccess<K>(
+export function* compilingAccess<K>(
   lines: readonly Line[],
   list: PatternList<K>,
   errors: RuleError[],
-): AccessList<K> {
+): Generator<void, AccessList<K>> {
   const rules: AccessRule[] = [];
   for (const line of lines) {
     for (const pattern of line.words) {
@@ -93,7 +94,7 @@ export function compileAccess<K>(
         line: line.line,
         message: "one condition is enough: auth holds when any of spf, dkim, dmarc does",
       });
-    rules.push(accessRule(line));
+    if (rules.push(accessRule(line)) % STEP_LINES === 0) yield;
   }
   return { rules, all: (key) => list.all(key) };
 }

@@ -2,8 +2,9 @@
 // with the same source; a snapshot is swapped whole and never changed.
 import type { Address } from "../mail/address.ts";
 import type { Client } from "../mail/message.ts";
+import { atOnce } from "../sys/turns.ts";
 import type { Policy } from "../verdict/policy.ts";
-import { ACCESS_VERBS, SENDER_VERBS, compileAccess, permitWarnings } from "./access-lines.ts";
+import { ACCESS_VERBS, SENDER_VERBS, compilingAccess, permitWarnings } from "./access-lines.ts";
 import type { AccessList } from "./access-lines.ts";
 import { addressList } from "./addresses.ts";
 import { BANNED_VERBS, compileBanned } from "./banned-lines.ts";
@@ -22,7 +23,7 @@ import { compilePolicy } from "./policy.ts";
 import type { Place, PolicyFacts } from "./policy.ts";
 import { POLICY_VERBS } from "./policy-lines.ts";
 import { SCORE_VERBS, compileScores } from "./scores.ts";
-import { LOCAL_DIRECTORY, linesOf, versionOf } from "./source.ts";
+import { LOCAL_DIRECTORY, readingLines, versionOf } from "./source.ts";
 import type { RuleSource } from "./source.ts";
 import { nearest } from "./suggest.ts";
 
@@ -75,20 +76,32 @@ const FILE_NAMES = Object.keys(FILES) as readonly FileName[];
 
 /** Compiles the whole source. Never throws on what it holds; at most MAX_ERRORS errors come back. */
 export function compileRules(source: RuleSource, facts: RuleFacts): CompiledRules {
+  return atOnce(compilingRules(source, facts));
+}
+
+/** The same in short steps, for reloads beside live mail; what comes back is whole. */
+export function* compilingRules(
+  source: RuleSource,
+  facts: RuleFacts,
+): Generator<void, CompiledRules> {
   const errors: RuleError[] = [];
   const warnings: RuleError[] = [];
   const files = new Map<FileName, readonly Line[]>();
   for (const name of FILE_NAMES) {
-    const parsed = linesOf(source, name, FILES[name]);
+    const parsed = yield* readingLines(source, name, FILES[name]);
     files.set(name, parsed.lines);
     errors.push(...parsed.errors);
   }
   const lines = (name: FileName): readonly Line[] => files.get(name) ?? [];
   const policy = compilePolicy(lines("policy.rules"), facts);
   const scores = compileScores(lines("scores.rules"), facts.symbols, errors, warnings);
-  const clients = compileAccess(lines("clients.rules"), clientList(), errors);
-  const senders = compileAccess<Address | null>(lines("senders.rules"), addressList(), errors);
-  const recipients = compileAccess<Address | null>(
+  const clients = yield* compilingAccess(lines("clients.rules"), clientList(), errors);
+  const senders = yield* compilingAccess<Address | null>(
+    lines("senders.rules"),
+    addressList(),
+    errors,
+  );
+  const recipients = yield* compilingAccess<Address | null>(
     lines("recipients.rules"),
     addressList(),
     errors,

@@ -1,6 +1,7 @@
 // The one line grammar of all rule files: verb, words, "texts", key=value, `if conditions`, `skip categories`, # comment.
 // What a verb takes is a VerbSpec; errors are values with file, line and a suggestion. Called by the compilers of the
 // single files (policy.ts, access.ts, banned.ts, scores.ts) and by cases.ts.
+import { atOnce } from "../sys/turns.ts";
 import type { RuleError } from "./errors.ts";
 import { hint, nearest } from "./suggest.ts";
 import { tokensOf } from "./tokens.ts";
@@ -10,6 +11,9 @@ export const MAX_FILE_BYTES: number = 8 * 1024 * 1024;
 export const MAX_LINE_CHARS: number = 16 * 1024;
 /** A file with more errors than this is not read further. */
 const MAX_FILE_ERRORS = 60;
+
+/** Lines that are read or compiled before others may have their turn. */
+export const STEP_LINES = 64;
 
 /** What may follow a verb. Absent means none. */
 export interface VerbSpec {
@@ -52,6 +56,11 @@ export interface Parsed {
 
 /** Reads a whole file. Lines with errors are left out of `lines`; never throws. */
 export function parseRules(file: string, text: string, verbs: Verbs): Parsed {
+  return atOnce(parsingRules(file, text, verbs));
+}
+
+/** The same in steps of some lines. */
+export function* parsingRules(file: string, text: string, verbs: Verbs): Generator<void, Parsed> {
   const lines: Line[] = [];
   const errors: RuleError[] = [];
   if (text.length > MAX_FILE_BYTES)
@@ -60,7 +69,7 @@ export function parseRules(file: string, text: string, verbs: Verbs): Parsed {
   for (let at = text.startsWith("\ufeff") ? 1 : 0; at < text.length;) {
     let end = text.indexOf("\n", at);
     if (end < 0) end = text.length;
-    line++;
+    if (++line % STEP_LINES === 0) yield;
     const written = text.slice(at, text[end - 1] === "\r" ? end - 1 : end);
     at = end + 1;
     const read = parseLine(file, line, written, verbs);

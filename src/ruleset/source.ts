@@ -5,7 +5,7 @@ import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { boundedErrors } from "./errors.ts";
 import type { RuleError } from "./errors.ts";
-import { MAX_FILE_BYTES, parseRules } from "./grammar.ts";
+import { MAX_FILE_BYTES, parsingRules } from "./grammar.ts";
 import type { Line, Parsed, Verbs } from "./grammar.ts";
 
 /** Text by relative path with "/": "local.d/policy.rules", "cases/eicar.case". */
@@ -106,11 +106,15 @@ export function versionOf(source: RuleSource): string {
 }
 
 /** The lines of one rule file in effective order: those of local.d/ first. */
-export function linesOf(source: RuleSource, name: string, verbs: Verbs): Parsed {
+export function* readingLines(
+  source: RuleSource,
+  name: string,
+  verbs: Verbs,
+): Generator<void, Parsed> {
   const lines: Line[] = [];
   const errors: RuleError[] = [];
   for (const path of [`${LOCAL_DIRECTORY}/${name}`, name]) {
-    const parsed = parseRules(`rules/${path}`, source.get(path) ?? "", verbs);
+    const parsed = yield* parsingRules(`rules/${path}`, source.get(path) ?? "", verbs);
     for (const line of parsed.lines) lines.push(line);
     errors.push(...parsed.errors);
   }
