@@ -7,6 +7,7 @@ import { smtpDestination, type SmtpDestination, type SmtpEvent } from "./clients
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { aliasTables, type AliasTables } from "./delivery/alias-source.ts";
+import type { MessageMeans } from "./checks/index.ts";
 import { answer, type AnswerMeans } from "./engine/answer.ts";
 import type { ApplyMeans } from "./engine/apply.ts";
 import { delivering } from "./engine/delivering.ts";
@@ -19,6 +20,7 @@ import { benchOf, isLocal, nextBench, surroundings } from "./judging.ts";
 import { deliversHere } from "./housekeeping.ts";
 import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
 import { policyService } from "./policy-service.ts";
+import { lookups, type Lookups } from "./lookups.ts";
 import { hostOf, portOf } from "./listen-address.ts";
 import type { Destination } from "./mail/destination.ts";
 import type { Address } from "./mail/address.ts";
@@ -103,6 +105,7 @@ class Rooms {
   /** The end of the reloads that were asked for. */
   private compiling: Promise<void> = Promise.resolve();
   private signer: Signer;
+  private readonly lookups: Lookups;
   private readonly config: Config;
   private readonly log: Log;
   private readonly metrics: Metrics;
@@ -123,7 +126,9 @@ class Rooms {
     this.config = config;
     this.log = log;
     this.metrics = metrics;
-    this.bench = benchOf(source, config);
+    this.lookups = lookups(config, log, metrics);
+    this.bench = benchOf(source, config, this.means());
+    this.lookups.use(this.bench.rules);
     this.signer = signer(this.bench.rules.dkim, config.dkim.keys);
     this.store = sqliteStore(join(config.server.state_dir, "state.db"));
     this.spool = spoolRoom({ dir: join(config.server.state_dir, "spool") });
@@ -146,7 +151,7 @@ class Rooms {
     this.policy = policyService({
       config,
       rules: () => this.bench.rules,
-      means: { rates: this.store.rates },
+      means: { rates: this.store.rates, ...this.means() },
       local: this.local,
       onCheck: this.onCheck,
       log,
@@ -164,6 +169,12 @@ class Rooms {
     this.log.warn(`check ${name} could not answer (${failed}${why})`);
   };
 
+  /** What the checks may ask of the outside. */
+  private means(): MessageMeans {
+    const { dnsxl } = this.lookups;
+    return dnsxl === null ? {} : { dnsxl };
+  }
+
   use(source: RuleSource): Promise<void> {
     const turn = this.compiling.then(() => this.swap(source));
     this.compiling = turn.catch(() => undefined);
@@ -172,7 +183,8 @@ class Rooms {
 
   /** Nothing is in force before all of it is compiled. */
   private async swap(source: RuleSource): Promise<void> {
-    const bench = await nextBench(source, this.config);
+    const bench = await nextBench(source, this.config, this.means());
+    this.lookups.use(bench.rules);
     this.signer = signer(bench.rules.dkim, this.config.dkim.keys);
     this.bench = bench;
     this.tables = aliasTables(source);
@@ -181,6 +193,7 @@ class Rooms {
   async close(): Promise<void> {
     await this.notices.drain(this.config.limits.stop_deadline);
     await Promise.all([...this.relays.values()].map((relay) => relay.close()));
+    this.lookups.close();
     await this.store.close();
   }
 

@@ -65,6 +65,15 @@ const relay = z
     '"local", "smtp:127.0.0.1:10025", "lmtp:127.0.0.1:24" or "lmtp:unix:/path"',
   );
 
+const dnsServer = z
+  .string()
+  .refine(
+    (text) =>
+      isIP(text) !== 0 ||
+      (hostPort.test(text) && isIP(text.replace(/^\[?(.*?)\]?:\d+$/, "$1")) !== 0),
+    'an IP address such as "192.0.2.53", "127.0.0.1:5353" or "[2001:db8::53]:53"',
+  );
+
 export const listenerSchema = z.strictObject({
   protocol: z
     .enum(["smtp", "lmtp", "policy", "http"])
@@ -263,6 +272,22 @@ export const schema = z.strictObject({
         .enum(["normalise", "refuse"])
         .default("normalise")
         .describe("Bare CR, bare LF and NUL in messages"),
+    })
+    .prefault({}),
+  dns: z
+    .strictObject({
+      servers: z
+        .union([z.enum(["system", "off"]), z.array(dnsServer).min(1).max(8)])
+        .default("system")
+        .describe(
+          'Resolvers to ask, "system" for those of /etc/resolv.conf, "off" for none: then DNS lists and sender authentication are off',
+        ),
+      budget: duration("4s").describe(
+        "Time for one name with all tries, and for all DNS lists of one message together",
+      ),
+      timeout: duration("1500ms").describe("Time for one try"),
+      retries: count(2, 0).describe("Further tries, at the next resolver where there is one"),
+      in_flight: count(256).describe("Questions on the wire at once, per worker; more wait"),
     })
     .prefault({}),
   headers: z

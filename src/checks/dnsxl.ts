@@ -2,7 +2,8 @@
 // its URIs. Weights add up to a rank as in postscreen; from the threshold on the message is listed. All questions go out at once,
 // under one budget. Mail of our own users is never asked about.
 import type { Dns, DnsAnswer } from "../clients/dns.ts";
-import type { Networks } from "../mail/ip.ts";
+import { without } from "../clients/dns-answer.ts";
+import { networks, type Networks } from "../mail/ip.ts";
 import type { RuleSet } from "../ruleset/compile.ts";
 import type { DnsxlList, DnsxlSite } from "../ruleset/dnsxl-lines.ts";
 import type { Check, SymbolSpec } from "../verdict/check.ts";
@@ -37,6 +38,16 @@ const UNCHECKED: SymbolSpec = {
   category: "unchecked",
   score: 0,
   meaning: "A DNS list could not be asked: no answer in time, or it is not in order.",
+};
+
+/** Means that ask nobody, for tables of what there is. */
+export const NO_LISTS: DnsxlMeans = {
+  dns: { resolve: async () => without("nodata"), close() {} },
+  zones: { ready: async () => {}, trouble: () => null, note() {} },
+  budgetMs: 0,
+  internal: networks([]),
+  relays: networks([]),
+  onResult() {},
 };
 
 /** Questions about one message; more hosts than that say nothing new. */

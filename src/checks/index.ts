@@ -9,12 +9,14 @@ import { auth } from "./auth.ts";
 import type { Resolver } from "./auth-lookups.ts";
 import { banned } from "./banned.ts";
 import { bulk } from "./bulk.ts";
+import { dnsxl, dnsxlAtRcpt, NO_LISTS, type DnsxlMeans } from "./dnsxl.ts";
 import { limits } from "./limits.ts";
 import { malformed } from "./malformed.ts";
 import { selftest } from "./selftest.ts";
 
 /** What message checks ask of the outside. A check whose means are absent is off (scan, cases, tests). */
 export interface MessageMeans {
+  readonly dnsxl?: DnsxlMeans;
   /** DNS in mailauth's shape, for sender authentication. */
   readonly resolver?: Resolver;
 }
@@ -26,6 +28,7 @@ export function checksOf(rules: RuleSet, means: MessageMeans = {}): readonly Che
     access(rules),
     bulk(rules),
     ...(means.resolver === undefined ? [] : [auth(rules, means.resolver)]),
+    ...(asksLists(rules, means.dnsxl) ? [dnsxl(rules, means.dnsxl)] : []),
     malformed(rules),
     banned(rules),
     selftest(rules),
@@ -47,17 +50,25 @@ export interface RcptChecks {
 export interface RcptMeans {
   /** null: limits.rules is not applied (dry runs). */
   readonly rates: Pick<RateStore, "take"> | null;
+  /** Absent: no DNS list is asked. */
+  readonly dnsxl?: DnsxlMeans;
 }
 
 /** The rcpt checks over one snapshot of the rules. */
 export function rcptChecksOf(rules: RuleSet, means: RcptMeans): RcptChecks {
   const submission = means.rates === null ? [] : [limits(rules, means.rates)];
   const own = [accessAtRcpt(rules), ...submission];
-  return { submission, own, inbound: own };
+  const inbound = asksLists(rules, means.dnsxl) ? [...own, dnsxlAtRcpt(rules, means.dnsxl)] : own;
+  return { submission, own, inbound };
+}
+
+/** Without a line in dnsxl.rules the check is off, but for the tables. */
+function asksLists(rules: RuleSet, means: DnsxlMeans | undefined): means is DnsxlMeans {
+  return means !== undefined && (rules.dnsxl.sites.length > 0 || means === NO_LISTS);
 }
 
 /** For tables of what there is: every check that may be off, over means that are never asked. */
-export const ALL_MEANS: MessageMeans = { resolver: async () => [] };
+export const ALL_MEANS: MessageMeans = { dnsxl: NO_LISTS, resolver: async () => [] };
 /** The same for the policy service. */
 const NO_MEANS: RcptMeans = { rates: { take: async () => ({ count: 0, allowed: true }) } };
 

@@ -10,6 +10,7 @@ import { hostOf, portOf } from "../listen-address.ts";
 import { compileAll } from "../rules-live.ts";
 import { errorText } from "../ruleset/errors.ts";
 import { readRules } from "../ruleset/source.ts";
+import { dnsFindings } from "./doctor-dns.ts";
 import { parseCommand, UsageError } from "./options.ts";
 
 interface Finding {
@@ -25,7 +26,7 @@ export async function doctor(args: readonly string[]): Promise<number> {
   const { config, positionals } = parseCommand(args, {});
   if (positionals.length > 0) throw new UsageError(`doctor takes no "${positionals[0] ?? ""}"`);
   let sick = false;
-  for (const ask of [rules, directories, space, listeners, nextHops, settings]) {
+  for (const ask of [rules, directories, space, listeners, nextHops, dnsFindings, settings]) {
     for (const finding of await ask(config)) {
       sick ||= finding.level === "wrong";
       process.stdout.write(`${finding.level.padEnd(7)}  ${finding.text}\n`);

@@ -1,5 +1,6 @@
 // What a filter listener adds to a verdict: the header edits of one recipient, the quarantine copy of one message, and the
 // address extension towards an MTA. Built once by app.ts; apply.ts asks it.
+import { rblWarnings } from "../checks/dnsxl.ts";
 import { firstField } from "../mail/header.ts";
 import type { Message, Recipient } from "../mail/message.ts";
 import type { Reply } from "../mail/reply.ts";
@@ -48,7 +49,7 @@ export function editsFor(
     ...alertsOf(verdict.findings),
     spam: wasScored(judgement) ? spamFacts(judged) : null,
     subjectTag: policy.subjectTag,
-    rblWarnings: [],
+    rblWarnings: rblWarnings(verdict.findings),
     greylist: null,
     authResults: authResultsOf(message, judgement),
     received: receivedFacts(message, facts),

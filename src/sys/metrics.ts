@@ -21,6 +21,9 @@ export interface Metrics {
   readonly dsn: Counter<"result">;
   readonly notices: Counter<"kind" | "result">;
   readonly handedOn: Counter;
+  readonly dnsQuestions: Counter<"status">;
+  readonly dnsxl: Counter<"zone" | "result">;
+  readonly dnsxlHealthy: Gauge<"zone">;
   readonly policy: Counter<"state" | "action">;
   readonly policySeconds: Histogram;
   readonly rulesLoad: Gauge;
@@ -36,18 +39,8 @@ const SECONDS = [
 /** Makes all metrics in a registry of their own. `eventLoop` is read at each scrape; null = not watched. */
 export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
   const registry = new Registry();
-  const registers = [registry];
-  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Counter({ name: `postern_${name}`, help, labelNames, registers });
-  const gauge = <L extends string>(
-    name: string,
-    help: string,
-    aggregator: "sum" | "max" | "min" = "sum",
-    labelNames: readonly L[] = [],
-  ) => new Gauge({ name: `postern_${name}`, help, labelNames, aggregator, registers });
-  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Histogram({ name: `postern_${name}`, help, labelNames, buckets: SECONDS, registers });
-
+  const make = makers(registry);
+  const { counter, gauge, histogram } = make;
   return {
     registry,
     messages: counter(
@@ -84,11 +77,8 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
       "handed_on_skips_total",
       "Recipients skipped at a retry because they already have the message",
     ),
-    policy: counter("policy_total", "Answers of the policy service, by protocol state and action", [
-      "state",
-      "action",
-    ]),
-    policySeconds: histogram("policy_seconds", "From a policy request to its answer"),
+    ...policyMetrics(make),
+    ...dnsMetrics(make),
     rulesLoad: gauge(
       "rules_load_success",
       "1 while the running rules are those on disk, 0 while the last good ones are kept",
@@ -97,6 +87,58 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
     rulesReloads: counter("rules_reloads_total", "Loads of the rule files", ["result"]),
     spoolBytes: gauge("spool_bytes", "Octets of messages held in memory"),
     eventLoopDelay: delayGauge(registry, eventLoop),
+  };
+}
+
+type Makers = ReturnType<typeof makers>;
+
+/** Makers of metrics in one registry, with our prefix. */
+function makers(registry: Registry) {
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter({ name: `postern_${name}`, help, labelNames, registers });
+  const gauge = <L extends string>(
+    name: string,
+    help: string,
+    aggregator: "sum" | "max" | "min" = "sum",
+    labelNames: readonly L[] = [],
+  ) => new Gauge({ name: `postern_${name}`, help, labelNames, aggregator, registers });
+  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Histogram({ name: `postern_${name}`, help, labelNames, buckets: SECONDS, registers });
+  return { counter, gauge, histogram };
+}
+
+function policyMetrics({ counter, histogram }: Makers): Pick<Metrics, "policy" | "policySeconds"> {
+  return {
+    policy: counter("policy_total", "Answers of the policy service, by protocol state and action", [
+      "state",
+      "action",
+    ]),
+    policySeconds: histogram("policy_seconds", "From a policy request to its answer"),
+  };
+}
+
+function dnsMetrics({
+  counter,
+  gauge,
+}: Makers): Pick<Metrics, "dnsQuestions" | "dnsxl" | "dnsxlHealthy"> {
+  return {
+    dnsQuestions: counter(
+      "dns_questions_total",
+      "DNS questions that the cache could not answer, by outcome",
+      ["status"],
+    ),
+    dnsxl: counter(
+      "dnsxl_total",
+      "Questions to DNS lists, by result (listed, unlisted, uncounted: a reply that no line counts, failed, skipped)",
+      ["zone", "result"],
+    ),
+    dnsxlHealthy: gauge(
+      "dnsxl_zone_healthy",
+      "1 while a DNS list answers as RFC 5782 wants, 0 while it is not asked",
+      "min",
+      ["zone"],
+    ),
   };
 }
 
