@@ -84,5 +84,5 @@ function steady(local: string): string {
 /** A serial number or hash rather than a word with a digit in it. */
 function isToken(word: string): boolean {
   if (!/\d/.test(word)) return false;
-  return word.length >= 12 || /^\d+$/.test(word) || (word.length >= 8 && /^[0-9a-f]+$/.test(word));
+  return word.length >= 12 || /^\d+$/.test(word) || (word.length >= 4 && /^[0-9a-f]+$/.test(word));
 }
