@@ -40,13 +40,15 @@ export async function supervise(config: Config, log: Log): Promise<Supervisor> {
     );
   }
   prepareStore(join(config.server.state_dir, "state.db"));
-  const own = metrics(watchEventLoop());
+  const loop = watchEventLoop();
+  const own = metrics(loop);
   const rules = await liveRules(config, log, own);
   removeStaleSockets(config);
   const keeper = await housekeeping(config, log, own);
   const crew = new Crew(config, log, rules);
   await crew.start();
   const http = await listenHttp(config, log, crew, own, rules);
+  loop.reset();
   await rules.watch((source) => crew.tell({ kind: "rules", rules: source }));
   return {
     reload: () => rules.reload(),

@@ -7,7 +7,8 @@ import { metrics, watchEventLoop, type Metrics } from "./sys/metrics.ts";
 
 /** Runs until the process ends. */
 export async function work(): Promise<void> {
-  const meters = metrics(watchEventLoop());
+  const loop = watchEventLoop();
+  const meters = metrics(loop);
   let app: App | null = null;
   let log: Log | null = null;
   // Signals of a terminal or a service manager reach the whole group: only the supervisor acts on them.
@@ -17,7 +18,11 @@ export async function work(): Promise<void> {
     switch (message.kind) {
       case "start":
         log = processLog(message.config.server.log_format);
-        void start(message, log, meters).then((started) => (app = started));
+        void start(message, log, meters).then((started) => {
+          app = started;
+          // Loading and compiling held the loop up while no mail was there to wait for it.
+          loop.reset();
+        });
         break;
       case "rules":
         void app?.use(new Map(message.rules)).catch((error: unknown) => {

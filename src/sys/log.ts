@@ -25,9 +25,17 @@ interface Out {
   flushSync(): void;
 }
 
-/** The log of a process. Text lines carry no time: syslog and the journal add it. */
+/** Lines are written when there are this many octets of them, or after FLUSH_MS. */
+const GATHER = 8192;
+const FLUSH_MS = 50;
+
+/**
+ * The log of a process. Text lines carry no time: syslog and the journal add it. A write per line would cost more than
+ * judging some messages: they are gathered for up to 50 ms, which is what a kill -9 may cut off.
+ */
 export function processLog(format: LogFormat): Log {
-  const out = pino.destination({ dest: 1, sync: false });
+  const out = pino.destination({ dest: 1, sync: false, minLength: GATHER });
+  setInterval(() => out.flush(), FLUSH_MS).unref();
   if (format === "json") return jsonLog(out);
   return textLog(out, pino.destination({ dest: 2, sync: true }));
 }
