@@ -16,6 +16,8 @@ export interface EximOptions {
   readonly via?: "smtp" | "lmtp" | "unix";
   readonly filterPort?: number;
   readonly reinjectPort?: number;
+  /** Port of a policy service: deploy/exim4/policy.conf on top. */
+  readonly policyPort?: number;
 }
 
 export interface Exim extends Peer {
@@ -94,6 +96,14 @@ async function hookup(
   };
 }
 
+async function policyAcl(port: number, back: number): Promise<string> {
+  const text = await deployed("exim4/policy.conf", {
+    "inet:127.0.0.1:10023": `inet:127.0.0.1:${port}`,
+    "{10025}": `{${back}}`,
+  });
+  return sections(text)["acl rcpt"];
+}
+
 function configuration(base: string, nextHop: number, own: Sections): string {
   return `
 primary_hostname = mx.example.com
@@ -155,9 +165,11 @@ export async function exim(options: EximOptions): Promise<Exim> {
   const config = join(base, "exim.conf");
   const socket = join(socketDir, "filter.sock");
   await layOut(base, socketDir);
+  const own = await hookup(options, smtp, back, socket);
+  const policy = options.policyPort === undefined ? "" : await policyAcl(options.policyPort, back);
   await writeFile(
     config,
-    configuration(base, options.nextHop, await hookup(options, smtp, back, socket)),
+    configuration(base, options.nextHop, { ...own, "acl rcpt": own["acl rcpt"] + policy }),
   );
   const daemon = spawn("/usr/sbin/exim4", ["-C", config, "-bdf", "-q1m"], {
     detached: true,

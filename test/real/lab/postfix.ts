@@ -23,6 +23,8 @@ export interface PostfixOptions {
   readonly reinjectPort?: number;
   /** Adds deploy's delivery.main.cf: these domains go to postern-delivery, in place of the sink. */
   readonly delivery?: readonly string[];
+  /** Port of a policy service: deploy/postfix/policy.main.cf on top. */
+  readonly policyPort?: number;
   /** More main.cf lines, after all others. */
   readonly main?: readonly string[];
 }
@@ -205,6 +207,7 @@ export async function postfix(options: PostfixOptions): Promise<Postfix> {
     main,
     ...sasl,
     ...(await deliveryLines(options)),
+    options.policyPort === undefined ? "" : await policyCf(options.policyPort),
     ...(options.main ?? []),
   ];
   await writeFile(join(etc, "main.cf"), `${mainLines.join("\n")}\n`);
@@ -246,6 +249,11 @@ export async function postfix(options: PostfixOptions): Promise<Postfix> {
       );
     },
   };
+}
+
+async function policyCf(port: number): Promise<string> {
+  const own = `inet:127.0.0.1:${port}`;
+  return deployed("postfix/policy.main.cf", { "inet:127.0.0.1:10023": own });
 }
 
 async function layOut(base: string, socketDir: string, deliveryDir: string): Promise<void> {
