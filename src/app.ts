@@ -7,9 +7,11 @@ import { smtpDestination, type SmtpDestination, type SmtpEvent } from "./clients
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { aliasTables, type AliasTables } from "./delivery/alias-source.ts";
+import { asksText } from "./checks/dnsxl.ts";
 import type { MessageMeans } from "./checks/index.ts";
 import { answer, type AnswerMeans } from "./engine/answer.ts";
 import type { ApplyMeans } from "./engine/apply.ts";
+import { rememberCorrespondents } from "./engine/correspondents.ts";
 import { delivering } from "./engine/delivering.ts";
 import { editsFor, extended, keepCopy, type FilterFacts } from "./engine/filtering.ts";
 import { signer, type Signer } from "./engine/signing.ts";
@@ -17,8 +19,11 @@ import type { Bench, JudgeOptions } from "./engine/judge.ts";
 import { notices, type Notices } from "./engine/notices.ts";
 import { record } from "./engine/record.ts";
 import { benchOf, isLocal, nextBench, surroundings } from "./judging.ts";
+import type { GreylistMeans } from "./checks/greylist.ts";
+import { greylisting } from "./greylisting.ts";
 import { deliversHere } from "./housekeeping.ts";
 import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
+import { openStore } from "./open-store.ts";
 import { policyService } from "./policy-service.ts";
 import { lookups, type Lookups } from "./lookups.ts";
 import { hostOf, portOf } from "./listen-address.ts";
@@ -31,7 +36,6 @@ import { quarantine } from "./mailstore/quarantine.ts";
 import type { RuleSource } from "./ruleset/source.ts";
 import type { PolicyListener } from "./servers/policy.ts";
 import { smtpServer, SMTP_DEFAULTS, type SmtpHandler, type SmtpListener } from "./servers/smtp.ts";
-import { sqliteStore } from "./state/sqlite.ts";
 import type { Store } from "./state/store.ts";
 import { gate } from "./sys/gate.ts";
 import type { Log } from "./sys/log.ts";
@@ -58,7 +62,7 @@ export async function startApp(
   log: Log,
   metrics: Metrics,
 ): Promise<App> {
-  const rooms = new Rooms(config, source, log, metrics);
+  const rooms = new Rooms(config, source, log, metrics, await openStore(config, log));
   if (deliversHere(config)) await rooms.local.ready();
   const listeners: (SmtpListener | PolicyListener)[] = [];
   const listening: string[] = [];
@@ -106,6 +110,7 @@ class Rooms {
   private compiling: Promise<void> = Promise.resolve();
   private signer: Signer;
   private readonly lookups: Lookups;
+  private readonly greylist: GreylistMeans | null;
   private readonly config: Config;
   private readonly log: Log;
   private readonly metrics: Metrics;
@@ -122,15 +127,16 @@ class Rooms {
   /** Makes a policy listener. */
   readonly policy: ReturnType<typeof policyService>;
 
-  constructor(config: Config, source: RuleSource, log: Log, metrics: Metrics) {
+  constructor(config: Config, source: RuleSource, log: Log, metrics: Metrics, store: Store) {
     this.config = config;
     this.log = log;
     this.metrics = metrics;
     this.lookups = lookups(config, log, metrics);
+    this.store = store;
+    this.greylist = greylisting(config, store, this.lookups, log, metrics);
     this.bench = benchOf(source, config, this.means());
     this.lookups.use(this.bench.rules);
     this.signer = signer(this.bench.rules.dkim, config.dkim.keys);
-    this.store = sqliteStore(join(config.server.state_dir, "state.db"));
     this.spool = spoolRoom({ dir: join(config.server.state_dir, "spool") });
     this.gate = gate(config.limits.in_flight);
     this.quarantine = quarantine({
@@ -172,7 +178,10 @@ class Rooms {
   /** What the checks may ask of the outside. */
   private means(): MessageMeans {
     const { dnsxl } = this.lookups;
-    return dnsxl === null ? {} : { dnsxl };
+    return {
+      ...(dnsxl !== null && { dnsxl }),
+      ...(this.greylist !== null && { greylist: this.greylist }),
+    };
   }
 
   use(source: RuleSource): Promise<void> {
@@ -270,7 +279,7 @@ class Rooms {
 
   private commonMeans(): Omit<AnswerMeans, "applying" | "record"> {
     const { config, metrics, log } = this;
-    const around = surroundings(config);
+    const around = surroundings(config, () => asksText(this.bench.rules));
     const local = isLocal(config);
     return {
       around,
@@ -322,7 +331,10 @@ class Rooms {
           ours || !local ? recipient : extended(recipient, folder, facts.addressExtension),
         deadline,
       }),
-      record: (answered) => record(answered, common.recording),
+      record: (answered) => {
+        record(answered, common.recording);
+        rememberCorrespondents(answered, this.store.people, this.log);
+      },
     };
   }
 

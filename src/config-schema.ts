@@ -2,6 +2,8 @@
 // Values are checked here; files are read and errors located in config.ts.
 import { isIP } from "node:net";
 import { z } from "zod";
+import { redisPlace } from "./state/redis-url.ts";
+import { SUSPICIONS } from "./verdict/suspicion.ts";
 import { folderDirectory } from "./mailstore/folder-name.ts";
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -114,6 +116,12 @@ export const listenerSchema = z.strictObject({
   next_hop: relay
     .optional()
     .describe("Where this listener hands mail, instead of [next_hop] relay"),
+  greylist: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether a client may be told to come back at the end of DATA; default: on a before-queue filter, and nowhere else",
+    ),
 });
 
 export const schema = z.strictObject({
@@ -238,6 +246,55 @@ export const schema = z.strictObject({
         .string()
         .optional()
         .describe("Directory of the keys that dkim.rules names; default: dkim beside the file"),
+    })
+    .prefault({}),
+  greylist: z
+    .strictObject({
+      when: z
+        .union(
+          [z.literal("always"), z.array(z.enum(SUSPICIONS))],
+          `"always", or a list of ${SUSPICIONS.map((name) => `"${name}"`).join(", ")}`,
+        )
+        .default([...SUSPICIONS])
+        .describe(
+          "What makes a stranger wait: always, or suspicions: dnsxl (listed), rdns (no name, or a forged one), generic (a dial-up's name), helo (odd), spf (fail), score (of the text, from score_from); [] = never",
+        ),
+      delay: duration("5m").describe("How long a stranger waits"),
+      window: duration("2d").describe("How long after the first try it may come back"),
+      lifetime: duration("35d").describe("How long it is remembered after its last mail"),
+      auto_whitelist: count(5, 0).describe(
+        "Accepted triplets (client, sender, recipient) after which a client waits no more; 0 = never",
+      ),
+      auto_whitelist_every: duration("1h").describe(
+        "A client gains at most one accepted triplet in this time",
+      ),
+      score_from: z.number().default(3).describe("Score from which a message is suspicious"),
+      score_to: z
+        .number()
+        .default(10)
+        .describe("Score from which a message is no longer made to wait: it is stopped as spam"),
+      shared_hosts: z
+        .array(z.string())
+        .default([])
+        .describe(
+          "More domains that name their customers' hosts: their names prove no organisation",
+        ),
+    })
+    .prefault({}),
+  redis: z
+    .strictObject({
+      url: z
+        .string()
+        .refine(
+          (text) => redisPlace(text) !== null,
+          '"redis://127.0.0.1:6379", "rediss://user:password@host", "redis+unix:///run/redis.sock", "redis+sentinel://a,b/name" or "redis+cluster://a:7000,b:7000"',
+        )
+        .optional()
+        .describe("Where hosts share what is remembered; default: SQLite in state_dir"),
+      prefix: z.string().max(100).default("postern:").describe("Put in front of every key"),
+      timeout: duration("500ms").describe(
+        "How long a question to the store may take (SQLite too), then mail goes on without it",
+      ),
     })
     .prefault({}),
   quarantine: z

@@ -72,6 +72,7 @@ export function parseConfig(text: string, file: string): Config {
     );
   }
   checkListeners(result.data, text, file);
+  checkGreylist(result.data, text, file);
   const rulesDir = result.data.server.rules_dir;
   if (rulesDir !== undefined && !existsSync(resolve(dirname(file), rulesDir))) {
     // Without rules every message would be accepted: a misspelt path must not start.
@@ -176,6 +177,13 @@ function checkListeners(config: ConfigFile, text: string, file: string): void {
       const what = protocol === "http" ? "an http" : "a policy";
       errors.push(`${at(i, "role")}: listener.role: ${what} listener has no role`);
     }
+    const filters = (protocol === "smtp" || protocol === "lmtp") && listener.role === "filter";
+    if (listener.greylist === true && !(filters && listener.mode === "before-queue")) {
+      const why = filters
+        ? "an after-queue listener has no client that could come back: the MTA would keep trying; greylist at RCPT (policy) or before the queue"
+        : "only a before-queue filter can greylist at the end of DATA";
+      errors.push(`${at(i, "greylist")}: listener.greylist: ${why}`);
+    }
     const twin = (config.listener ?? []).findIndex((other) => other.listen === listener.listen);
     if (twin < i)
       errors.push(
@@ -183,6 +191,17 @@ function checkListeners(config: ConfigFile, text: string, file: string): void {
       );
   }
   if (errors.length > 0) throw new ConfigError(errors.join("\n"));
+}
+
+function checkGreylist({ greylist }: ConfigFile, text: string, file: string): void {
+  const fail = (key: string, why: string): never => {
+    const line = lineOf(text, ["greylist", key]);
+    throw new ConfigError(`${file}:${line}: greylist.${key}: ${why}`);
+  };
+  const { delay, window, lifetime, score_from: from, score_to: to } = greylist;
+  if (window <= delay) fail("window", "must be longer than delay, or nobody could come back");
+  if (lifetime < window) fail("lifetime", "must not be shorter than window");
+  if (to <= from) fail("score_to", "must be above score_from");
 }
 
 const DEFAULT_LISTENERS: readonly Partial<ListenerConfig>[] = [

@@ -73,6 +73,7 @@ export const greylistAtRcpt = (means: GreylistMeans): Check<"rcpt"> => ({
   async run(question, so) {
     const { client, sender, recipient, state } = question;
     if (recipient === null || isExempt(question, means) || isRole(recipient)) return [];
+    if (isWaived(recipient, so.findings)) return [];
     if (sender === null ? state === "RCPT" : state !== "RCPT") return [];
     const { address } = client;
     if (address === null) return [];
@@ -115,7 +116,7 @@ export const greylist = (means: GreylistMeans): Check<"message"> => ({
     if (address === null || origin === "outbound") return [];
     if (isExempt({ client, origin, login: null }, means)) return [];
     const judged = unique(recipients.map((recipient) => recipient.address)).filter(
-      (recipient) => !isRole(recipient),
+      (recipient) => !isRole(recipient) && !isWaived(recipient, so.findings),
     );
     if (judged.length === 0) return [];
     const waiting = means.atData(message.envelope.listener)
@@ -283,6 +284,14 @@ export function isRole({ local }: Address): boolean {
   return /^(?:postmaster|abuse)$/i.test(local);
 }
 
+/** An allow line of the operator says so. */
+function isWaived({ raw }: Address, findings: readonly Finding[]): boolean {
+  return findings.some(
+    ({ recipient, waives }) =>
+      waives?.includes("greylisted") === true && (recipient === undefined || recipient.raw === raw),
+  );
+}
+
 function unsuspected(means: GreylistMeans): readonly Finding[] {
   means.told("unsuspected");
   return [];
@@ -291,3 +300,22 @@ function unsuspected(means: GreylistMeans): readonly Finding[] {
 function unique(addresses: readonly Address[]): readonly Address[] {
   return [...new Map(addresses.map((address) => [address.raw, address])).values()];
 }
+
+/** For the tables of what there is: never asked. */
+export const NO_GREYLIST: GreylistMeans = {
+  store: { ask: async () => [], peek: async () => [] },
+  times: { delay: 0, window: 0, lifetime: 0, autoWhitelist: 0, countEvery: 0 },
+  when: new Set(),
+  scoreFrom: 0,
+  scoreTo: 0,
+  shared: new Set(),
+  dns: null,
+  internal: { has: () => false },
+  relays: { has: () => false },
+  hostname: "",
+  product: "",
+  atData: () => false,
+  now: () => 0,
+  log() {},
+  told() {},
+};

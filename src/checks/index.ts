@@ -10,6 +10,7 @@ import type { Resolver } from "./auth-lookups.ts";
 import { banned } from "./banned.ts";
 import { bulk } from "./bulk.ts";
 import { dnsxl, dnsxlAtRcpt, NO_LISTS, type DnsxlMeans } from "./dnsxl.ts";
+import { greylist, greylistAtRcpt, NO_GREYLIST, type GreylistMeans } from "./greylist.ts";
 import { limits } from "./limits.ts";
 import { malformed } from "./malformed.ts";
 import { selftest } from "./selftest.ts";
@@ -19,6 +20,7 @@ export interface MessageMeans {
   readonly dnsxl?: DnsxlMeans;
   /** DNS in mailauth's shape, for sender authentication. */
   readonly resolver?: Resolver;
+  readonly greylist?: GreylistMeans;
 }
 
 /** The message checks over one snapshot of the rules; made anew for each snapshot. */
@@ -33,6 +35,7 @@ export function checksOf(rules: RuleSet, means: MessageMeans = {}): readonly Che
     banned(rules),
     selftest(rules),
     ...(conditional ? [accessProven(rules)] : []),
+    ...(means.greylist === undefined ? [] : [greylist(means.greylist)]),
   ];
 }
 
@@ -52,13 +55,19 @@ export interface RcptMeans {
   readonly rates: Pick<RateStore, "take"> | null;
   /** Absent: no DNS list is asked. */
   readonly dnsxl?: DnsxlMeans;
+  /** Absent: nobody is told to come back. */
+  readonly greylist?: GreylistMeans;
 }
 
 /** The rcpt checks over one snapshot of the rules. */
 export function rcptChecksOf(rules: RuleSet, means: RcptMeans): RcptChecks {
   const submission = means.rates === null ? [] : [limits(rules, means.rates)];
   const own = [accessAtRcpt(rules), ...submission];
-  const inbound = asksLists(rules, means.dnsxl) ? [...own, dnsxlAtRcpt(rules, means.dnsxl)] : own;
+  const inbound = [
+    ...own,
+    ...(asksLists(rules, means.dnsxl) ? [dnsxlAtRcpt(rules, means.dnsxl)] : []),
+    ...(means.greylist === undefined ? [] : [greylistAtRcpt(means.greylist)]),
+  ];
   return { submission, own, inbound };
 }
 
@@ -68,15 +77,24 @@ function asksLists(rules: RuleSet, means: DnsxlMeans | undefined): means is Dnsx
 }
 
 /** For tables of what there is: every check that may be off, over means that are never asked. */
-export const ALL_MEANS: MessageMeans = { dnsxl: NO_LISTS, resolver: async () => [] };
+export const ALL_MEANS: MessageMeans = {
+  dnsxl: NO_LISTS,
+  resolver: async () => [],
+  greylist: NO_GREYLIST,
+};
 /** The same for the policy service. */
 const NO_MEANS: RcptMeans = { rates: { take: async () => ({ count: 0, allowed: true }) } };
+
+/** Every check of either stage, for the names that rule files may use. A check of both stages stands twice. */
+export function allChecks(rules: RuleSet): readonly Pick<Check, "name" | "symbols">[] {
+  return [...checksOf(rules, ALL_MEANS), ...rcptChecksOf(rules, NO_MEANS).inbound];
+}
 
 /** Every symbol with the check that reports it, under default points: for scores.rules, the documentation, the metrics. */
 export function symbolTable(): readonly (SymbolSpec & { readonly check: string })[] {
   const none = compileRules(new Map(), { modes: [], hasOutgoing: false });
   if ("errors" in none) throw new Error("an empty ruleset does not compile");
-  const checks = [...checksOf(none.ok, ALL_MEANS), ...rcptChecksOf(none.ok, NO_MEANS).inbound];
+  const checks = allChecks(none.ok);
   const named = new Map<string, SymbolSpec & { readonly check: string }>();
   for (const { name, symbols } of checks)
     for (const spec of symbols) named.set(spec.symbol, { ...spec, check: name });

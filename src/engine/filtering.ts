@@ -1,6 +1,7 @@
 // What a filter listener adds to a verdict: the header edits of one recipient, the quarantine copy of one message, and the
 // address extension towards an MTA. Built once by app.ts; apply.ts asks it.
 import { rblWarnings } from "../checks/dnsxl.ts";
+import { GREYLIST_DELAYED } from "../checks/greylist.ts";
 import { firstField } from "../mail/header.ts";
 import type { Message, Recipient } from "../mail/message.ts";
 import type { Reply } from "../mail/reply.ts";
@@ -50,7 +51,8 @@ export function editsFor(
     spam: wasScored(judgement) ? spamFacts(judged) : null,
     subjectTag: policy.subjectTag,
     rblWarnings: rblWarnings(verdict.findings),
-    greylist: null,
+    greylist:
+      verdict.findings.find(({ symbol }) => symbol === GREYLIST_DELAYED.symbol)?.detail ?? null,
     authResults: authResultsOf(message, judgement),
     received: receivedFacts(message, facts),
   });

@@ -2,6 +2,7 @@
 // our filter (the filter writes its own). An access table takes one line per answer, and the field belongs to the message, not
 // to the recipient: so each line once per instance. Called by answer-rcpt.ts.
 import { rblWarnings } from "../checks/dnsxl.ts";
+import { GREYLIST_DELAYED } from "../checks/greylist.ts";
 import type { Finding } from "../verdict/finding.ts";
 
 export interface Hints {
@@ -36,5 +37,9 @@ export function hints(): Hints {
 }
 
 function linesOf(findings: readonly Finding[]): readonly string[] {
-  return rblWarnings(findings).map((text) => `X-RBL-Warning: ${text}`);
+  const delayed = findings.filter(({ symbol }) => symbol === GREYLIST_DELAYED.symbol);
+  return [
+    ...rblWarnings(findings).map((text) => `X-RBL-Warning: ${text}`),
+    ...delayed.map(({ detail }) => `X-Greylist: ${detail}`),
+  ];
 }

@@ -26,3 +26,31 @@ export function handedOnKey(
     )
     .digest("base64url");
 }
+
+/**
+ * Remembers in both; durable when `local` has it. Asks both, and goes by `local` alone while `shared` is away, which `warn` is
+ * told.
+ */
+export function withFallback(
+  shared: HandedOn,
+  local: HandedOn,
+  warn: (error: unknown) => void,
+): HandedOn {
+  const none = (error: unknown): null => {
+    warn(error);
+    return null;
+  };
+  return {
+    empty: false,
+    async has(keys, now) {
+      const [here, there] = await Promise.all([
+        local.has(keys, now),
+        shared.has(keys, now).catch(none),
+      ]);
+      return here.map((known, i) => known || there?.[i] === true);
+    },
+    async remember(keys, now) {
+      await Promise.all([local.remember(keys, now), shared.remember(keys, now).catch(none)]);
+    },
+  };
+}

@@ -23,6 +23,8 @@ interface Waiter {
 
 /** Questions under way; more are refused at once, so that a stuck disk does not fill the memory. */
 const MAX_WAITING = 10_000;
+/** What the first questions may wait beyond their deadline, while the thread starts. */
+const START_MS = 2000;
 
 /** One thread over one file. */
 export class StateThread {
@@ -32,6 +34,7 @@ export class StateThread {
   private thread: Worker | null = null;
   private next = 0;
   private closed = false;
+  private answered = false;
 
   constructor(file: string) {
     this.file = file;
@@ -46,7 +49,8 @@ export class StateThread {
       if (this.closed) return reject(new Error("state store: closed"));
       if (this.waiting.size >= MAX_WAITING) return reject(new Error("state store: overloaded"));
       const id = this.next++;
-      const timer = deadlineMs === 0 ? null : setTimeout(() => this.late(id), deadlineMs);
+      const patience = deadlineMs + (this.answered ? 0 : START_MS);
+      const timer = deadlineMs === 0 ? null : setTimeout(() => this.late(id), patience);
       this.waiting.set(id, { resolve, reject, timer });
       this.outbox.push({ id, name, args });
       if (this.outbox.length === 1) setImmediate(() => this.send());
@@ -76,6 +80,7 @@ export class StateThread {
     });
     worker.unref();
     worker.on("message", (answers: readonly StateAnswer[]) => {
+      this.answered = true;
       for (const answer of answers) this.heard(answer);
       if (this.waiting.size === 0) worker.unref();
     });
@@ -103,6 +108,7 @@ export class StateThread {
   private failAll(worker: Worker, error: Error): void {
     if (this.thread !== worker) return;
     this.thread = null;
+    this.answered = false;
     for (const waiter of this.waiting.values()) {
       if (waiter.timer !== null) clearTimeout(waiter.timer);
       waiter.reject(new Error(`state store: ${error.message}`, { cause: error }));

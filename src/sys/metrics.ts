@@ -26,6 +26,7 @@ export interface Metrics {
   readonly dnsxlHealthy: Gauge<"zone">;
   readonly policy: Counter<"state" | "action">;
   readonly policySeconds: Histogram;
+  readonly greylist: Counter<"result">;
   readonly rulesLoad: Gauge;
   readonly rulesReloads: Counter<"result">;
   readonly spoolBytes: Gauge;
@@ -108,12 +109,20 @@ function makers(registry: Registry) {
   return { counter, gauge, histogram };
 }
 
-function policyMetrics({ counter, histogram }: Makers): Pick<Metrics, "policy" | "policySeconds"> {
+function policyMetrics({
+  counter,
+  histogram,
+}: Makers): Pick<Metrics, "policy" | "policySeconds" | "greylist"> {
   return {
     policy: counter("policy_total", "Answers of the policy service, by protocol state and action", [
       "state",
       "action",
     ]),
+    greylist: counter(
+      "greylist_total",
+      "Greylist decisions: new and early wait; accepted, passed, client and person pass; unsuspected are not asked about",
+      ["result"],
+    ),
     policySeconds: histogram("policy_seconds", "From a policy request to its answer"),
   };
 }

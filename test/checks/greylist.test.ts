@@ -228,6 +228,15 @@ describe("greylisting at RCPT", () => {
     expect(r.asked.count).toBe(0);
   });
 
+  it("an allow line that skips greylisting spares whom it is for", async () => {
+    const r = rig();
+    const line: Finding = { ...note("ACCESS_ALLOW", ""), waives: ["greylisted"] };
+    expect(await r.rcpt({}, [line])).toEqual([]);
+    const other = { ...line, recipient: address("v@ours.example") };
+    expect(symbols(await r.rcpt({}, [other]))).toEqual(["GREYLISTED"]);
+    expect(symbols(await r.data({}, [line]))).toEqual([]);
+  });
+
   it("a null sender is judged at DATA", async () => {
     const r = rig();
     expect(symbols(await r.rcpt({ sender: null, state: "DATA" }))).toEqual(["GREYLISTED"]);
