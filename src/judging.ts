@@ -35,7 +35,8 @@ function benchFrom(compiled: CompiledRules, means: MessageMeans | undefined): Be
   return { rules: compiled.ok, checks: checksOf(compiled.ok, means) };
 }
 
-export function surroundings(config: Config): Surroundings {
+/** `keepTexts` tells for each message whether its texts are looked at for links. */
+export function surroundings(config: Config, keepTexts: () => boolean = () => false): Surroundings {
   const { limits, networks: nets } = config;
   return {
     internal: networks(nets.internal),
@@ -48,6 +49,7 @@ export function surroundings(config: Config): Surroundings {
         maxParts: limits.parts,
         maxDepth: limits.depth,
         maxHeaderBytes: limits.header_size,
+        keepTexts: keepTexts(),
       }),
     nextId: logIds(),
     mailId,

@@ -1,10 +1,12 @@
 // About what a DNS list is asked for one message or one question of an MTA: addresses backwards (RFC 5782 2.1, 2.4), names as
 // they are (RFC 5782 2.3). Everything here comes from strangers: bounded, and only what can be a public address or a name.
+import { setImmediate } from "node:timers/promises";
+import { addHosts, noHosts } from "../content/uri-hosts.ts";
 import { canonicalIp, networks, type Networks } from "../mail/ip.ts";
 import { fieldsNamed, type Header } from "../mail/header.ts";
 import type { Address } from "../mail/address.ts";
 import { canonicalDomain } from "../mail/address.ts";
-import type { Client } from "../mail/message.ts";
+import type { Client, Tree } from "../mail/message.ts";
 import { parseReceived } from "../mail/received.ts";
 import { reverseName } from "../mail/reverse.ts";
 import type { DnsxlSubject } from "../ruleset/dnsxl-lines.ts";
@@ -85,6 +87,23 @@ export function hopsAsked(
     if (asked !== null) hops.set(asked.query, asked);
   }
   return [...hops.values()];
+}
+
+/** Domains and addresses that the message's texts lead to; `more` when there were too many. */
+export async function textAsked(
+  tree: Tree,
+): Promise<{ readonly asked: readonly Asked[]; readonly more: boolean }> {
+  const hosts = noHosts();
+  for (const text of tree.texts ?? []) {
+    addHosts(text, hosts);
+    // A part costs milliseconds at worst: others get their turn.
+    await setImmediate();
+  }
+  const asked = [
+    ...[...hosts.domains].map((domain) => nameAsked("uri", domain)),
+    ...[...hosts.addresses].map((address) => addressAsked("uri-ip", address)),
+  ].filter((one) => one !== null);
+  return { asked, more: hosts.more };
 }
 
 function isLogin(protocol: string | null): boolean {

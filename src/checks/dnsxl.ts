@@ -8,7 +8,7 @@ import type { RuleSet } from "../ruleset/compile.ts";
 import type { DnsxlList, DnsxlSite } from "../ruleset/dnsxl-lines.ts";
 import type { Check, SymbolSpec } from "../verdict/check.ts";
 import type { Finding } from "../verdict/finding.ts";
-import { envelopeAsked, hopsAsked, type Asked } from "./dnsxl-subjects.ts";
+import { envelopeAsked, hopsAsked, textAsked, type Asked } from "./dnsxl-subjects.ts";
 import { failureOf, type ZoneWatch } from "./dnsxl-zones.ts";
 import { pointsOf } from "./points.ts";
 
@@ -38,6 +38,13 @@ const UNCHECKED: SymbolSpec = {
   category: "unchecked",
   score: 0,
   meaning: "A DNS list could not be asked: no answer in time, or it is not in order.",
+};
+
+const LIMIT: SymbolSpec = {
+  symbol: "DNSXL_LIMIT",
+  category: "note",
+  score: 0,
+  meaning: "The text leads to more hosts than DNS lists are asked about.",
 };
 
 /** Means that ask nobody, for tables of what there is. */
@@ -73,14 +80,22 @@ export const dnsxl = (rules: RuleSet, means: DnsxlMeans): Check<"message"> => ({
   stage: "message",
   tier: "client",
   symbols: dnsxlSymbols(rules),
-  async run({ envelope, header }, { signal }) {
+  async run(message, { signal }) {
+    const { envelope, header } = message;
     const { client, sender, origin } = envelope;
     if (origin === "outbound" || means.internal.has(client.address)) return [];
     const asked = [...envelopeAsked(client, sender)];
     if (rules.dnsxl.asks("received")) asked.push(...hopsAsked(header, client, means));
-    return report(asked, rules, means, signal);
+    const text = asksText(rules) ? await textAsked(await message.tree()) : null;
+    if (text !== null) asked.push(...text.asked);
+    return report(asked, rules, means, signal, text?.more);
   },
 });
+
+/** True when a list wants to know about links: then texts must be kept. */
+export function asksText({ dnsxl: list }: RuleSet): boolean {
+  return list.asks("uri") || list.asks("uri-ip");
+}
 
 /** The texts for X-RBL-Warning, in the order of the findings. */
 export function rblWarnings(findings: readonly Finding[]): readonly string[] {
@@ -92,7 +107,9 @@ export function rblWarnings(findings: readonly Finding[]): readonly string[] {
 
 /** What these rules can report: the two of the check, and one for each zone and subject. */
 export function dnsxlSymbols({ dnsxl: list }: RuleSet): readonly SymbolSpec[] {
-  const specs = new Map<string, SymbolSpec>([LISTED, UNCHECKED].map((spec) => [spec.symbol, spec]));
+  const specs = new Map<string, SymbolSpec>(
+    [LISTED, UNCHECKED, LIMIT].map((spec) => [spec.symbol, spec]),
+  );
   for (const site of list.sites) {
     for (const subject of site.subjects) {
       const symbol = site.symbolOf(subject);
@@ -118,6 +135,7 @@ async function report(
   rules: RuleSet,
   means: DnsxlMeans,
   signal: AbortSignal,
+  more = false,
 ): Promise<readonly Finding[]> {
   const list = rules.dnsxl;
   if (list.sites.length === 0 || asked.length === 0) return [];
@@ -133,6 +151,7 @@ async function report(
     const found = hits.map((hit, i) => hitFinding(rules, hit, texts[i] ?? ""));
     const rank = hits.reduce((sum, { site }) => sum + site.weight, 0);
     if (rank >= list.threshold) found.push(listedFinding(rules, hits, rank));
+    if (more || round.cut) found.push(limitFinding(rules));
     if (round.unasked.size > 0) found.push(uncheckedFinding(rules, round.unasked));
     return found;
   } finally {
@@ -146,6 +165,8 @@ class Round {
   readonly hits = new Map<string, Hit>();
   /** Zones that could not be asked, and why. */
   readonly unasked = new Map<string, string>();
+  /** True when there was more to ask than MAX_QUESTIONS. */
+  cut = false;
   private readonly list: DnsxlList;
   private readonly means: DnsxlMeans;
   private readonly budget: AbortSignal;
@@ -193,7 +214,10 @@ class Round {
     const name = `${asked.query}.${zone}`;
     let question = this.questions.get(name);
     if (question === undefined) {
-      if (this.questions.size >= MAX_QUESTIONS) return;
+      if (this.questions.size >= MAX_QUESTIONS) {
+        this.cut = true;
+        return;
+      }
       question = this.means.dns.resolve(name, "A", { signal: this.budget });
       this.questions.set(name, question);
     }
@@ -265,6 +289,16 @@ function listedFinding(rules: RuleSet, hits: readonly Hit[], rank: number): Find
     detail: `rank ${rank}: ${parts.slice(0, 8).join(", ")}`,
     rule: heaviest.site.at,
     ...(heaviest.site.say !== null && { say: heaviest.site.say }),
+  };
+}
+
+function limitFinding(rules: RuleSet): Finding {
+  return {
+    check: "dnsxl",
+    symbol: LIMIT.symbol,
+    category: LIMIT.category,
+    score: pointsOf(rules, LIMIT),
+    detail: "more hosts than are asked about",
   };
 }
 

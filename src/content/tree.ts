@@ -12,10 +12,14 @@ import { ISO_OFFSET, kindsOf, MAGIC_LENGTH } from "./magic.ts";
 import { nameForms, namesOf } from "./names.ts";
 import { markFinder } from "./self-test.ts";
 import type { MarkFinder } from "./self-test.ts";
+import { textKeeper } from "./texts.ts";
 import { uuFinder } from "./uuencode.ts";
 import type { UuFinder } from "./uuencode.ts";
 
-export type TreeLimits = WalkLimits;
+export interface TreeLimits extends WalkLimits {
+  /** True: the start of each text part is kept. */
+  readonly keepTexts?: boolean;
+}
 
 export const DEFAULT_TREE_LIMITS: TreeLimits = DEFAULT_WALK_LIMITS;
 
@@ -96,6 +100,7 @@ const EMPTY = Buffer.alloc(0);
 function treeReader(limits: TreeLimits, due: () => boolean): { walker: Walker; tree(): Tree } {
   const parts: Draft[] = [];
   const readings = new Map<Entity, Reading>();
+  const keeper = limits.keepTexts === true ? textKeeper() : null;
   let overLimit: string | null = null;
   const uuPart = (reading: Reading): UuFinder =>
     uuChildren(reading.part, (part) => {
@@ -115,6 +120,7 @@ function treeReader(limits: TreeLimits, due: () => boolean): { walker: Walker; t
       const text =
         entity.structure === "leaf" && (entity.type.startsWith("text/") || entity.uuencoded);
       if (text) reading.uu = uuPart(reading);
+      if (text) keeper?.open(entity);
       readings.set(entity, reading);
     },
     data(entity, octets) {
@@ -122,6 +128,7 @@ function treeReader(limits: TreeLimits, due: () => boolean): { walker: Walker; t
       // A container's own octets are looked at, but they are not its content.
       if (entity.structure === "leaf") take(reading, octets);
       else reading.marks.write(octets);
+      keeper?.write(entity, octets);
     },
     close(entity, size) {
       const reading = readings.get(entity)!;
@@ -143,7 +150,8 @@ function treeReader(limits: TreeLimits, due: () => boolean): { walker: Walker; t
     walker: walk,
     tree() {
       walk.end();
-      return { root: parts[0]!, parts, overLimit: walk.overLimit ?? overLimit };
+      const texts = keeper === null ? {} : { texts: keeper.texts() };
+      return { root: parts[0]!, parts, overLimit: walk.overLimit ?? overLimit, ...texts };
     },
   };
 }

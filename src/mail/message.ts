@@ -109,6 +109,18 @@ export interface Tree {
   readonly parts: readonly Part[];
   /** True when a limit (parts, depth, header bytes) stopped the walk: something was not looked at. */
   readonly overLimit: string | null;
+  /** The first octets of each text part; only when somebody who judges looks for links. */
+  readonly texts?: readonly PartText[];
+}
+
+/** The start of a text part, decoded from its transfer encoding. */
+export interface PartText {
+  readonly path: string;
+  /** Declared type, "text/html". */
+  readonly type: string;
+  /** As declared; "" when none was. */
+  readonly charset: string;
+  readonly octets: Buffer;
 }
 
 export interface Part {

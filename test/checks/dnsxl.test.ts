@@ -7,7 +7,7 @@ import { networks } from "../../src/mail/ip.ts";
 import type { Client, RcptQuestion } from "../../src/mail/message.ts";
 import { UNKNOWN_CLIENT } from "../../src/mail/message.ts";
 import { compileRules, type RuleSet } from "../../src/ruleset/compile.ts";
-import { address, message, type MessageFacts } from "../fakes/message.ts";
+import { address, message, tree, type MessageFacts } from "../fakes/message.ts";
 import { zoneServer, type Zone, type ZoneServer } from "../fakes/dns-zone.ts";
 
 const open: (() => unknown)[] = [];
@@ -333,5 +333,50 @@ describe("hops before the client", () => {
     });
     expect(here.peer.asked.filter((one) => one.startsWith("A "))).toHaveLength(8);
     expect(found.map(({ symbol }) => symbol)).toEqual(["HOP_IN_BL_TEST", "DNSXL_LISTED"]);
+  });
+});
+
+describe("links in the text", () => {
+  const withText = (text: string): MessageFacts => ({
+    client: { address: "192.0.2.50" },
+    tree: {
+      ...tree({}),
+      texts: [{ path: "1", type: "text/html", charset: "", octets: Buffer.from(text) }],
+    },
+  });
+
+  test("domains and addresses, each asked where a line says so, once", async () => {
+    const here = await rig(
+      "list names.test=127.0.1.2*2 for=uri test=no\nlist bl.test*2 for=uri-ip test=no\nthreshold 4",
+    );
+    const found = await atData(
+      here,
+      withText(
+        '<a href="http://www.bad.example/">http://bad.example</a> http://192.0.2.7/ http://good.example',
+      ),
+    );
+    expect(brief(found)).toEqual([
+      "URI_IN_NAMES_TEST note 2 bad.example is listed by names.test (127.0.1.2)",
+      "URI_IN_BL_TEST note 2 192.0.2.7 is listed by bl.test (127.0.0.2, 127.0.0.9): see https://bl.test/ X-Evil: yes",
+      "DNSXL_LISTED listed 0 rank 4: uri bad.example in names.test*2, uri-ip 192.0.2.7 in bl.test*2",
+    ]);
+    expect(here.peer.asked.filter((one) => one.startsWith("A ")).sort()).toEqual([
+      "A 7.2.0.192.bl.test",
+      "A bad.example.names.test",
+      "A good.example.names.test",
+    ]);
+  });
+
+  test("too many hosts are said", async () => {
+    const here = await rig("list names.test=127.0.1.2 for=uri test=no");
+    const many = Array.from({ length: 60 }, (_, i) => `http://h${i}.example`).join(" ");
+    expect((await atData(here, withText(many))).map(({ symbol }) => symbol)).toEqual([
+      "DNSXL_LIMIT",
+    ]);
+  });
+
+  test("without such a line the tree is not read", async () => {
+    const here = await rig("list bl.test test=no");
+    expect(await atData(here, { client: { address: "192.0.2.99" } })).toEqual([]);
   });
 });
