@@ -4,7 +4,7 @@ import { dkim, type Dkim } from "./lab/dkim.ts";
 import { hookupCases } from "./lab/hookup-suite.ts";
 import { outageCase } from "./lab/outage.ts";
 import { have } from "./lab/peers.ts";
-import { ORDINARY } from "./lab/samples.ts";
+import { longLine, ORDINARY } from "./lab/samples.ts";
 import { HOOKUPS, worldWithPostern, type PosternWorld } from "./lab/world.ts";
 
 const WAYS = HOOKUPS.filter((way) => way.mta === "exim");
@@ -19,7 +19,20 @@ describe.skipIf(!have("root", "exim", "mail-dkim"))("Exim", () => {
     });
     afterAll(() => world?.lab.cleanUp());
     hookupCases(way, () => ({ world, dkim: key }));
-    if (way.hookup === "after-queue" && way.via === "smtp") outageCase(() => world);
+    if (way.hookup === "after-queue" && way.via === "smtp") {
+      outageCase(() => world);
+      // More than the ten of one connection after which Exim, by default, leaves mail to the next queue run.
+      test("a burst comes back at once, not with the next queue run", async () => {
+        const names = Array.from({ length: 60 }, (_, index) => `burst-${index}`);
+        await Promise.all(
+          Array.from({ length: 4 }, async (_, lane) => {
+            for (let i = lane; i < names.length; i += 4)
+              expect((await world.send(longLine(names[i] ?? "", 100))).reply).toMatch(/^250 /);
+          }),
+        );
+        for (const name of names) await world.sink.find(`<lab-${name}@`, 10_000);
+      });
+    }
     if (way.hookup === "in-dialogue") {
       test("without postern the client gets 4xx and nothing is queued", async () => {
         await world.postern.stop();
