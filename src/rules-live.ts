@@ -1,7 +1,7 @@
 // The rule files of a running server, read by the supervisor alone: compiled before they are handed to anybody, the last good
 // ones kept when they do not compile (in memory while running, in state_dir for the next start).
 import type { Config } from "./config.ts";
-import { ALL_MEANS, checksOf } from "./checks/index.ts";
+import { allChecks } from "./checks/index.ts";
 import { aliasTables } from "./delivery/alias-source.ts";
 import type { SourcePairs } from "./process-messages.ts";
 import { compilingRules, type CompiledRules, type RuleFacts } from "./ruleset/compile.ts";
@@ -48,7 +48,7 @@ export function* compilingAll(source: RuleSource, config: Config): Generator<voi
   const aliases = aliasTables(source).problems;
   if ("errors" in first) return { errors: [...first.errors, ...aliases] };
   if (aliases.length > 0) return { errors: aliases };
-  const checks = checksOf(first.ok, ALL_MEANS);
+  const checks = allChecks(first.ok);
   return yield* compilingRules(source, {
     ...facts,
     symbols: checks.flatMap((check) => [

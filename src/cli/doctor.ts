@@ -88,8 +88,8 @@ async function space(config: Config): Promise<Finding[]> {
 async function listeners(config: Config): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const { listen, protocol, role } of config.listener) {
-    const greeting = await greetingOf(listen, protocol === "http");
-    const what = `${listen} (${protocol}${protocol === "http" ? "" : `, ${role}`})`;
+    const greeting = await greetingOf(listen, FIRST_WORDS[protocol]);
+    const what = `${listen} (${protocol}${FIRST_WORDS[protocol] === "" ? `, ${role}` : ""})`;
     found.push(
       greeting === null
         ? wrong(`${what} does not answer: is postern running? postern serve`)
@@ -99,8 +99,16 @@ async function listeners(config: Config): Promise<Finding[]> {
   return found;
 }
 
+/** What a client says first, where it has the first word. */
+const FIRST_WORDS: Readonly<Record<Config["listener"][number]["protocol"], string>> = {
+  smtp: "",
+  lmtp: "",
+  http: "GET /readyz HTTP/1.0\r\n\r\n",
+  policy: "request=smtpd_access_policy\nprotocol_state=CONNECT\n\n",
+};
+
 /** The first line a server says (for HTTP its status line), or null within 3 s. */
-function greetingOf(listen: string, http: boolean): Promise<string | null> {
+function greetingOf(listen: string, first: string): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = listen.startsWith("unix:")
       ? connect(listen.slice(5))
@@ -111,8 +119,8 @@ function greetingOf(listen: string, http: boolean): Promise<string | null> {
     };
     socket.setTimeout(3000, () => done(null));
     socket.on("error", () => done(null));
-    socket.on("connect", () => http && socket.write("GET /readyz HTTP/1.0\r\n\r\n"));
-    socket.on("data", (data: Buffer) => done(data.toString("latin1").split("\r\n")[0] ?? ""));
+    socket.on("connect", () => first !== "" && socket.write(first));
+    socket.on("data", (data: Buffer) => done(data.toString("latin1").split(/\r?\n/)[0] ?? ""));
     socket.on("end", () => done(null));
   });
 }
@@ -159,7 +167,9 @@ function sizeFinding(relay: string, extensions: readonly string[], config: Confi
 
 async function settings(config: Config): Promise<Finding[]> {
   const found: Finding[] = [];
-  const filters = config.listener.filter((l) => l.protocol !== "http" && l.role === "filter");
+  const filters = config.listener.filter(
+    (l) => (l.protocol === "smtp" || l.protocol === "lmtp") && l.role === "filter",
+  );
   if (config.delivery.domains.length === 0) {
     found.push(
       warning(
