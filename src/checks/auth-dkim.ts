@@ -104,10 +104,15 @@ interface Mailauth {
   readonly arc: (data: unknown, options: Record<string, unknown>) => Promise<ArcResult>;
 }
 
+interface ArcSet {
+  readonly "arc-seal"?: { readonly parsed?: { readonly d?: { readonly value?: unknown } } };
+}
+
 interface ArcResult {
   readonly i?: number | false;
   readonly status: { readonly result: string; readonly comment?: string };
-  readonly chain?: readonly { readonly "arc-seal"?: { parsed?: { d?: { value?: unknown } } } }[];
+  /** false when there is none that can be read. */
+  readonly chain?: false | readonly ArcSet[];
 }
 
 let loaded: Mailauth | null = null;
@@ -287,7 +292,10 @@ function wordOf(result: string, comment: string | null): DkimWord {
 
 function arcOf(result: ArcResult): ArcOutcome | null {
   if (result.status.result === "none") return null;
-  const sealer: unknown = result.chain?.at(-1)?.["arc-seal"]?.parsed?.d?.value;
+  const newest = Array.isArray(result.chain)
+    ? (result.chain.at(-1) as ArcSet | undefined)
+    : undefined;
+  const sealer: unknown = newest?.["arc-seal"]?.parsed?.d?.value;
   const domain = typeof sealer === "string" ? sealer.toLowerCase() : "";
   const pass = result.status.result === "pass";
   return {

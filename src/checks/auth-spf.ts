@@ -42,7 +42,7 @@ function mailauth(): MailauthSpf {
 
 /**
  * The SPF result for a client at `client.address`; null when there is nothing to ask: the address is unknown, or loopback,
- * which no record can name. Never rejects; what DNS does not answer in time is a temperror.
+ * which no record can name. Never rejects; what DNS does not answer within `deadlineMs` is a temperror.
  */
 export async function spfOf(
   client: { readonly address: string | null },
@@ -50,6 +50,7 @@ export async function spfOf(
   sender: Address | null,
   resolver: Resolver,
   signal: AbortSignal,
+  deadlineMs: number = DEADLINE_MS,
 ): Promise<SpfOutcome | null> {
   const ip = client.address === null ? null : canonicalIp(client.address);
   if (ip === null || ip === "::1" || ip.startsWith("127.")) return null;
@@ -57,11 +58,7 @@ export async function spfOf(
   const domain = (sender === null ? helo : sender.domain)?.toLowerCase().replace(/\.$/, "") ?? "";
   if (!DOMAIN.test(domain) || canonicalIp(domain) !== null)
     return { result: "none", identity, domain: "", wide: false };
-  const dns = lookups(resolver, {
-    deadlineMs: DEADLINE_MS,
-    maxQuestions: MAX_QUESTIONS,
-    signal,
-  });
+  const dns = lookups(resolver, { deadlineMs, maxQuestions: MAX_QUESTIONS, signal });
   const ask = async (address: string): Promise<SpfWord> => {
     const { status } = await mailauth().spf({
       ip: address,

@@ -62,15 +62,22 @@ interface Dmarc {
 }
 let loaded: Dmarc | null = null;
 
-/** The check over one resolver. Outbound mail is not looked at: our own users are known by their login. */
-export const auth = (rules: RuleSet, resolver: Resolver): Check<"message"> => ({
+/**
+ * The check over one resolver. Outbound mail is not looked at: our own users are known by their login. What DNS has not
+ * answered after `deadlineMs` is a temperror.
+ */
+export const auth = (
+  rules: RuleSet,
+  resolver: Resolver,
+  deadlineMs: number = DEADLINE_MS,
+): Check<"message"> => ({
   name: "auth",
   stage: "message",
   tier: "client",
   symbols: SYMBOLS,
   async run(message, { signal }) {
     if (message.envelope.origin === "outbound") return [];
-    const dns = lookups(resolver, { deadlineMs: DEADLINE_MS, maxQuestions: MAX_QUESTIONS, signal });
+    const dns = lookups(resolver, { deadlineMs, maxQuestions: MAX_QUESTIONS, signal });
     try {
       return await evaluate(message, dns.resolve, rules, signal);
     } finally {
