@@ -177,8 +177,9 @@ class Rooms {
 
   /** What the checks may ask of the outside. */
   private means(): MessageMeans {
-    const { dnsxl } = this.lookups;
+    const { dnsxl, resolver } = this.lookups;
     return {
+      ...(resolver !== null && this.config.auth.verify && { resolver }),
       ...(dnsxl !== null && { dnsxl }),
       ...(this.greylist !== null && { greylist: this.greylist }),
     };

@@ -236,8 +236,10 @@ export const schema = z.strictObject({
     .strictObject({
       verify: z
         .boolean()
-        .default(true)
-        .describe("Verify SPF, DKIM, DMARC and ARC of inbound mail, when there is DNS to ask"),
+        .optional()
+        .describe(
+          'Verify SPF, DKIM, DMARC and ARC of inbound mail; default: true when [dns] servers names resolvers, false with "system"',
+        ),
     })
     .prefault({}),
   dkim: z

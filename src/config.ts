@@ -16,7 +16,7 @@ export class ConfigError extends Error {
 
 export interface Config extends Omit<
   ConfigFile,
-  "server" | "delivery" | "dkim" | "quarantine" | "listener" | "networks" | "outgoing"
+  "server" | "delivery" | "auth" | "dkim" | "quarantine" | "listener" | "networks" | "outgoing"
 > {
   /** The file it came from; null = built-in defaults. */
   readonly file: string | null;
@@ -36,6 +36,7 @@ export interface Config extends Omit<
     users: string;
     unknown: "refuse" | "create";
   };
+  readonly auth: { readonly verify: boolean };
   readonly dkim: { readonly keys: string };
   readonly quarantine: ConfigFile["quarantine"] & { dir: string };
 }
@@ -243,6 +244,7 @@ function complete(config: ConfigFile, file: string | null): Config {
       users_named: delivery.users !== undefined,
       unknown: delivery.unknown ?? (file === null ? "create" : "refuse"),
     },
+    auth: { verify: config.auth.verify ?? Array.isArray(config.dns.servers) },
     dkim: { keys: path(config.dkim.keys ?? "dkim") },
     quarantine: {
       ...config.quarantine,

@@ -1,16 +1,9 @@
 // Does a proof fit a sender? What SPF, DKIM or DMARC proved must have the organisational domain of the address (relaxed alignment,
 // by the Public Suffix List). Used by access.ts for allow lines with `if dkim` and the like.
-import { getDomain } from "tldts";
 import type { Address } from "../mail/address.ts";
+import { organisation } from "../mail/organisation.ts";
 import type { Proof } from "../ruleset/access-lines.ts";
 import type { Proven } from "./auth-results.ts";
-
-/** The registered domain that `domain` belongs to ("example.co.uk"); null for a public suffix, an address, or none. */
-export function organisation(domain: string): string | null {
-  return domain === "" || domain.startsWith("[")
-    ? null
-    : getDomain(domain, { allowPrivateDomains: true });
-}
 
 /** True when one of the domains that were proven in this way has the organisational domain of the address. */
 export function isProven(address: Address | null, by: Proof, proven: Proven): boolean {
