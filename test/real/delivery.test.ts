@@ -21,7 +21,7 @@ const message = (name: string, octets = 0) =>
       `${"0123456789abcdef".repeat(4)}\r\n`.repeat(Math.ceil(octets / 66)),
   );
 
-describe.skipIf(!have("root", "postfix", "dovecot"))("the delivery role", () => {
+describe.skipIf(!have("root", "users", "postfix", "dovecot"))("the delivery role", () => {
   let host: MailHost;
   beforeAll(async () => {
     host = await mailHost({

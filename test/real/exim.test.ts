@@ -9,7 +9,7 @@ import { HOOKUPS, worldWithPostern, type PosternWorld } from "./lab/world.ts";
 
 const WAYS = HOOKUPS.filter((way) => way.mta === "exim");
 
-describe.skipIf(!have("root", "exim", "mail-dkim"))("Exim", () => {
+describe.skipIf(!have("root", "users", "exim", "mail-dkim"))("Exim", () => {
   describe.each(WAYS)("$hookup over $via", (way) => {
     let world: PosternWorld;
     let key: Dkim;

@@ -8,7 +8,7 @@ import { HOOKUPS, SENDER, worldWithoutPostern, type Hookup } from "./lab/world.t
 
 const REFUSED = "refuse-me";
 
-describe.skipIf(!have("root", "postfix", "exim", "mail-dkim"))(
+describe.skipIf(!have("root", "users", "postfix", "exim", "mail-dkim"))(
   "deploy/ with a filter that changes nothing",
   () => {
     describe.each(HOOKUPS)("$mta $hookup over $via", (hookup: Hookup) => {

@@ -13,7 +13,7 @@ import { HOOKUPS, worldWithPostern, type PosternWorld } from "./lab/world.ts";
 
 const WAYS = HOOKUPS.filter((way) => way.mta === "postfix" && way.hookup === "after-queue");
 
-describe.skipIf(!have("root", "postfix", "mail-dkim"))("Postfix, after the queue", () => {
+describe.skipIf(!have("root", "users", "postfix", "mail-dkim"))("Postfix, after the queue", () => {
   describe.each(WAYS)("over $via", (way) => {
     let world: PosternWorld;
     let key: Dkim;
@@ -27,7 +27,7 @@ describe.skipIf(!have("root", "postfix", "mail-dkim"))("Postfix, after the queue
   });
 });
 
-describe.skipIf(!have("root", "postfix", "dovecot"))("Postfix submission", () => {
+describe.skipIf(!have("root", "users", "postfix", "dovecot"))("Postfix submission", () => {
   let room: Lab;
   let users: Dovecot;
   let world: PosternWorld;

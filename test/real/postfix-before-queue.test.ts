@@ -8,7 +8,7 @@ import { HOOKUPS, worldWithPostern, type PosternWorld } from "./lab/world.ts";
 
 const WAYS = HOOKUPS.filter((way) => way.hookup === "before-queue");
 
-describe.skipIf(!have("root", "postfix", "mail-dkim"))("Postfix, before the queue", () => {
+describe.skipIf(!have("root", "users", "postfix", "mail-dkim"))("Postfix, before the queue", () => {
   describe.each(WAYS)("over $via", (way) => {
     let world: PosternWorld;
     let key: Dkim;

@@ -4,7 +4,8 @@
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 root=$(cd "$(dirname "$0")/../../.." && pwd)
-packages=(postfix dovecot-imapd dovecot-lmtpd swaks logwatch libmail-dkim-perl prometheus strace)
+packages=(postfix postfix-pcre dovecot-imapd dovecot-lmtpd swaks logwatch libmail-dkim-perl prometheus strace)
+packages+=(redis-server rbldnsd bind9-dnsutils e2fsprogs util-linux)
 
 missing=()
 for package in "${packages[@]}"; do
@@ -35,7 +36,11 @@ if [ $exim = no ]; then
   rm -rf "$work"
 fi
 id Debian-exim >/dev/null 2>&1 || useradd -r -M -s /usr/sbin/nologin Debian-exim
-id vmail >/dev/null 2>&1 || systemd-sysusers "$root/deploy/sysusers.d/postern.conf" 2>/dev/null || useradd -r -M vmail
+# The users of the units; systemd-sysusers knows deploy's own file, but needs no systemd to be here.
+systemd-sysusers "$root/deploy/sysusers.d/postern.conf" 2>/dev/null || true
+id postern >/dev/null 2>&1 || useradd -r -M -U -s /usr/sbin/nologin postern
+id vmail >/dev/null 2>&1 || useradd -r -M -U -s /usr/sbin/nologin vmail
+id -nG vmail | grep -qw postern || usermod -aG postern vmail
 
 /usr/sbin/exim4 -C /dev/null -bV | head -n 1
 postconf mail_version

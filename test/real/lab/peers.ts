@@ -14,7 +14,7 @@ const PROGRAMS = {
   systemd: "/usr/bin/systemd-analyze",
 } as const;
 
-export type PeerName = keyof typeof PROGRAMS | "mail-dkim" | "root";
+export type PeerName = keyof typeof PROGRAMS | "mail-dkim" | "root" | "users";
 
 /** Whether all are here; else false after one line on standard error, or an error where CI is set. */
 export function have(...names: readonly PeerName[]): boolean {
@@ -28,6 +28,8 @@ export function have(...names: readonly PeerName[]): boolean {
 
 function isHere(name: PeerName): boolean {
   if (name === "root") return process.getuid?.() === 0;
+  if (name === "users")
+    return ["postern", "vmail"].every((user) => spawnSync("id", [user]).status === 0);
   if (name === "mail-dkim")
     return spawnSync("perl", ["-MMail::DKIM::Signer", "-e", "1"]).status === 0;
   try {
