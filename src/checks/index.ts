@@ -90,11 +90,6 @@ export function allChecks(rules: RuleSet): readonly Pick<Check, "name" | "symbol
   return [...checksOf(rules, ALL_MEANS), ...rcptChecksOf(rules, NO_MEANS).inbound];
 }
 
-/** Every check of either stage, for the names that rule files may use. A check of both stages stands twice. */
-export function allChecks(rules: RuleSet): readonly Pick<Check, "name" | "symbols">[] {
-  return [...checksOf(rules, ALL_MEANS), ...rcptChecksOf(rules, NO_MEANS).inbound];
-}
-
 /** Every symbol with the check that reports it, under default points: for scores.rules, the documentation, the metrics. */
 export function symbolTable(): readonly (SymbolSpec & { readonly check: string })[] {
   const none = compileRules(new Map(), { modes: [], hasOutgoing: false });
