@@ -49,6 +49,10 @@ export interface AppOptions {
   /** Lines of local.d/policy.rules, local.d/scores.rules. */
   readonly policy?: string;
   readonly scores?: string;
+  /** More rule files, by path below rules/. */
+  readonly rules?: Readonly<Record<string, string>>;
+  /** Puts files into the directory before the app starts. */
+  readonly before?: (dir: string) => Promise<void>;
 }
 
 const RULES = new URL("../../rules", import.meta.url).pathname;
@@ -58,6 +62,8 @@ export async function runningApp({
   mode = "after-queue",
   policy = "",
   scores = "",
+  rules = {},
+  before,
 }: AppOptions): Promise<RunningApp> {
   const dir = await mkdtemp(join(tmpdir(), "postern-app-"));
   const listener = `[[listener]]\nprotocol = "smtp"\nlisten = "unix:${dir}/filter.sock"\nmode = "${mode}"\n`;
@@ -68,12 +74,14 @@ export async function runningApp({
   await mkdir(join(dir, "state/spool"), { recursive: true, mode: 0o700 });
   await mkdir(config.quarantine.dir, { recursive: true, mode: 0o700 });
   prepareStore(join(dir, "state/state.db"));
+  await before?.(dir);
   const shipped = await readRules(RULES);
   if ("errors" in shipped) throw new Error("the shipped rules do not load");
   const source = new Map([
     ...shipped.ok,
     ["local.d/policy.rules", policy],
     ["local.d/scores.rules", scores],
+    ...Object.entries(rules),
   ]);
   const lines: string[] = [];
   const says: string[] = [];
