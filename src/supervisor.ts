@@ -11,6 +11,8 @@ import { hostOf, portOf } from "./listen-address.ts";
 import { networks } from "./mail/ip.ts";
 import type { MetricsJson } from "./process-messages.ts";
 import { liveRules, type LiveRules } from "./rules-live.ts";
+import { DNSXL_VERBS } from "./ruleset/dnsxl-lines.ts";
+import { linesOf } from "./ruleset/source.ts";
 import { httpServer } from "./servers/http.ts";
 import type { Log } from "./sys/log.ts";
 import { metrics, watchEventLoop, type Metrics } from "./sys/metrics.ts";
@@ -43,6 +45,9 @@ export async function supervise(config: Config, log: Log): Promise<Supervisor> {
   const loop = watchEventLoop();
   const own = metrics(loop);
   const rules = await liveRules(config, log, own);
+  const lists = linesOf(new Map(rules.source()), "dnsxl.rules", DNSXL_VERBS).lines;
+  if (lists.length === 0 || config.dns.servers === "off")
+    log.info("no DNS lists are asked: dnsxl.rules names none, or [dns] is off");
   removeStaleSockets(config);
   const keeper = await housekeeping(config, log, own);
   const crew = new Crew(config, log, rules);

@@ -31,7 +31,7 @@ function greet(config: Config, log: Log): void {
   );
   const filter = config.listener.find((l) => l.protocol === "smtp" && l.role === "filter");
   const checks =
-    "checks: access, malformed, banned, selftest; no virus scanner, no spam scorer and no DNS lists are configured: they are off";
+    "checks: access, malformed, banned, selftest; no virus scanner and no spam scorer are configured: they are off";
   log.info(checks);
   if (config.file !== null || filter === undefined) return;
   log.info(

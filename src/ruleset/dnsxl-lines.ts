@@ -31,7 +31,7 @@ export interface DnsxlSite {
   /** Points of a hit. */
   readonly score: number;
   readonly symbolOf: (subject: DnsxlSubject) => string;
-  /** The operator's text for the log, or null. */
+  /** The operator's text for the log, in place of what the list says in TXT; null for none. */
   readonly text: string | null;
   /** The operator's text for the sender, or null. */
   readonly say: string | null;
@@ -145,13 +145,19 @@ function addSites(
         subjects,
         score: points === undefined ? weight : Number(points),
         symbolOf: (subject) => symbol ?? DNSXL_SUBJECTS[subject] + symbolPart(zone),
-        text: line.texts[0] ?? null,
-        say: line.texts[1] ?? null,
+        text: textOf(line, 0),
+        say: textOf(line, 1),
         at: line.at,
       });
       addZone(zone, subjects, line.options.get("test"), zones, wrong);
     }
   }
+}
+
+/** An empty text only keeps the place of the first. */
+function textOf({ texts }: Line, index: number): string | null {
+  const text = texts[index] ?? "";
+  return text === "" ? null : text;
 }
 
 function subjectsOf(text: string, wrong: Wrong): ReadonlySet<DnsxlSubject> {

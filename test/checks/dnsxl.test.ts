@@ -112,10 +112,10 @@ const brief = (found: Awaited<ReturnType<typeof atRcpt>>) =>
 
 describe("at RCPT", () => {
   test("a listed client: a finding for the zone, one for the rank, the list's text on one line", async () => {
-    const here = await rig('list bl.test=127.0.0.[2..9]*3 "" "Blocked"\nthreshold 3');
+    const here = await rig('list bl.test=127.0.0.[2..9]*3 "bad one" "Blocked"\nthreshold 3');
     const found = await atRcpt(here, question({ address: "192.0.2.7" }));
     expect(brief(found)).toEqual([
-      "RCVD_IN_BL_TEST note 3 192.0.2.7 is listed by bl.test (127.0.0.2, 127.0.0.9)",
+      "RCVD_IN_BL_TEST note 3 192.0.2.7 is listed by bl.test (127.0.0.2, 127.0.0.9): bad one",
       "DNSXL_LISTED listed 0 rank 3: client 192.0.2.7 in bl.test*3",
     ]);
     expect(found[1]).toMatchObject({ rule: "rules/dnsxl.rules:1", say: "Blocked" });
@@ -123,7 +123,7 @@ describe("at RCPT", () => {
   });
 
   test("what the list says comes on one line, and becomes the warning", async () => {
-    const here = await rig("list bl.test=127.0.0.2");
+    const here = await rig('list bl.test=127.0.0.2 "" "Blocked"');
     const found = await atRcpt(here, question({ address: "192.0.2.7" }));
     expect(rblWarnings(found)).toEqual([
       "192.0.2.7 is listed by bl.test (127.0.0.2): see https://bl.test/ X-Evil: yes",

@@ -4,7 +4,7 @@
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 root=$(cd "$(dirname "$0")/../../.." && pwd)
-packages=(postfix postfix-pcre dovecot-imapd dovecot-lmtpd swaks logwatch libmail-dkim-perl prometheus strace)
+packages=(postfix postfix-pcre dovecot-imapd dovecot-lmtpd swaks logwatch libmail-dkim-perl prometheus strace postgrey redis-server)
 packages+=(redis-server rbldnsd bind9-dnsutils e2fsprogs util-linux)
 
 missing=()

@@ -11,6 +11,7 @@ const PROGRAMS = {
   logwatch: "/usr/sbin/logwatch",
   promtool: "/usr/bin/promtool",
   strace: "/usr/bin/strace",
+  rbldnsd: "/usr/sbin/rbldnsd",
   systemd: "/usr/bin/systemd-analyze",
 } as const;
 
