@@ -63,10 +63,17 @@ export function policyService(rooms: PolicyRooms): (entry: ListenerConfig) => Po
 
 /** The checks are made anew when the rules are. */
 function benches(rooms: PolicyRooms): () => RcptBench {
+  const { dnsxl } = rooms.means;
+  // Half of the budget: the lists' hits must be there in time, and a silent list be noticed, before the check counts as late.
+  const budgetMs = rooms.config.policy.budget / 2;
+  const means: RcptMeans =
+    dnsxl === undefined
+      ? rooms.means
+      : { ...rooms.means, dnsxl: { ...dnsxl, budgetMs: Math.min(dnsxl.budgetMs, budgetMs) } };
   let bench: RcptBench | null = null;
   return () => {
     const rules = rooms.rules();
-    if (bench?.rules !== rules) bench = { rules, checks: rcptChecksOf(rules, rooms.means) };
+    if (bench?.rules !== rules) bench = { rules, checks: rcptChecksOf(rules, means) };
     return bench;
   };
 }

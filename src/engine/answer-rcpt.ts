@@ -61,9 +61,7 @@ export function rcptAnswers(
   return async (request) => {
     const start = performance.now();
     const question = questionOf(request, means.internal);
-    const decided = await withinBudget(means, (signal) =>
-      answer(question, means, once, start, signal),
-    );
+    const decided = await withinBudget(means, () => answer(question, means, once, start));
     record(question, decided, performance.now() - start, means);
     return decided.action;
   };
@@ -71,13 +69,16 @@ export function rcptAnswers(
 
 /** Part of the budget that the checks have: what remains is for us to put the answer together. */
 const FOR_CHECKS = 0.9;
+/** Part of what is left that one tier has when another one follows: a silent resolver must not eat the store's time. */
+const FOR_TIER = 0.75;
+/** Checks are told to end this long before they count as late, so that they report what they have. */
+const LAST_WORD_MS = 500;
 
 async function answer(
   question: RcptQuestion,
   means: AnswerRcptMeans,
   once: Hints,
   start: number,
-  signal: AbortSignal,
 ): Promise<Decided> {
   const bench = means.bench();
   const checks = recipe(question, bench, means);
@@ -90,16 +91,12 @@ async function answer(
   const policy = recipient === null ? null : policyFor(recipient, bench, means);
   const end = start + means.budgetMs * FOR_CHECKS;
   const findings: Finding[] = [];
-  const timings = new Map<string, number>();
-  for (const tier of tiersOf(checks)) {
-    const so = { findings: [...findings], signal };
-    const checkDeadlineMs = Math.max(1, end - performance.now());
-    const options = { checkDeadlineMs, onCheck: means.onCheck };
-    const results = await Promise.all(
-      tier.map((check) => ask(check, question, so, options, timings)),
-    );
-    for (const found of results)
-      for (const finding of found) findings.push(weighed(finding, bench.rules));
+  const tiers = tiersOf(checks);
+  for (const tier of tiers) {
+    const left = Math.max(1, end - performance.now());
+    const timeMs = tier === tiers.at(-1) ? left : left * FOR_TIER;
+    for (const finding of await askTier(tier, question, findings, timeMs, means))
+      findings.push(weighed(finding, bench.rules));
     const stopped = stop(findings, recipient, policy);
     if (stopped !== null) return (tellLimits(findings, question, means), stopped);
   }
@@ -107,6 +104,29 @@ async function answer(
   const mine = recipient === null ? findings : findingsOf(recipient.raw, findings);
   const hint = question.origin === "inbound" ? once.next(question.instance, mine) : null;
   return goAction(mine, hint, means.onFail);
+}
+
+async function askTier(
+  tier: readonly Check<"rcpt">[],
+  question: RcptQuestion,
+  earlier: readonly Finding[],
+  timeMs: number,
+  { onCheck }: AnswerRcptMeans,
+): Promise<readonly Finding[]> {
+  const controller = new AbortController();
+  const so = { findings: [...earlier], signal: controller.signal };
+  const options = { checkDeadlineMs: timeMs, onCheck };
+  const lastWordAt = Math.max(timeMs / 2, timeMs - LAST_WORD_MS);
+  const timer = setTimeout(() => controller.abort(), lastWordAt);
+  try {
+    const timings = new Map<string, number>();
+    const results = await Promise.all(
+      tier.map((check) => ask(check, question, so, options, timings)),
+    );
+    return results.flat();
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 const NONE: readonly Check<"rcpt">[] = [];
@@ -168,22 +188,20 @@ function tellLimits(
 /** Runs it under the budget; whatever fails or is late is the configured outcome, and is logged. */
 async function withinBudget(
   { budgetMs, onFail, log }: AnswerRcptMeans,
-  run: (signal: AbortSignal) => Promise<Decided>,
+  run: () => Promise<Decided>,
 ): Promise<Decided> {
-  const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
     timer = setTimeout(resolve, budgetMs, null);
   });
   let why = `no answer within ${budgetMs} ms`;
   try {
-    const decided = await Promise.race([run(controller.signal), late]);
+    const decided = await Promise.race([run(), late]);
     if (decided !== null) return decided;
   } catch (error) {
     why = error instanceof Error ? error.message : String(error);
   } finally {
     clearTimeout(timer);
-    controller.abort();
   }
   log.warn(`policy: a request could not be answered: ${why}`);
   return { action: onFail === "defer" ? UNAVAILABLE : DUNNO, reason: why, logged: true };

@@ -9,13 +9,16 @@ const USAGE = `usage: npm run bench -- <name> [options]
             needs smtp-source and smtp-sink (postfix); amavisd-new needs root; Haraka: HARAKA_DIR
   large     many large messages in flight at once: digests, memory, event loop
             --count 50  --size 20 (MB each)  --workers 2
+  policy    policy decisions a second and p99, against postgrey, with SQLite and Redis
+            --connections 8  --rounds 3  --seconds 6
+            needs root; postgrey and redis-server from Debian
   profile   the functions that took most time, from the CPU profiles in a directory: profile DIR…
 
   --json          figures as JSON instead of tables
   --profile DIR   postern's processes leave CPU profiles there (slower: do not compare the rates)
 `;
 
-const NUMBERS = { rounds: 3, seconds: 6, count: 50, size: 20, workers: 2 } as const;
+const NUMBERS = { rounds: 3, seconds: 6, count: 50, size: 20, workers: 2, connections: 8 } as const;
 
 async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -52,6 +55,15 @@ async function main(argv: readonly string[]): Promise<number> {
         count: number("count"),
         megabytes: number("size"),
         workers: number("workers"),
+      });
+    }
+    case "policy": {
+      const { policy } = await import("./policy.ts");
+      return policy({
+        ...shared,
+        connections: number("connections"),
+        rounds: number("rounds"),
+        seconds: number("seconds"),
       });
     }
     case "profile": {

@@ -196,6 +196,16 @@ describe("who is asked about what", () => {
     expect(await ask({ instance: "1.b" })).toBe(`PREPEND X-RBL-Warning: ${WARNING}`);
   });
 
+  test("a mail that came back says so; of two hints each goes with one recipient", async () => {
+    const detail =
+      "delayed 314 seconds by postern at mx.example.com; Sat, 21 Nov 2026 01:03:48 +0000";
+    const back = check("greylist", async () => [{ symbol: "GREYLIST_DELAYED", detail }]);
+    const { ask } = service({ more: [listed, back] });
+    expect(await ask({ instance: "1" })).toBe(`PREPEND X-RBL-Warning: ${WARNING}`);
+    expect(await ask({ instance: "1" })).toBe(`PREPEND X-Greylist: ${detail}`);
+    expect(await ask({ instance: "1" })).toBe("DUNNO");
+  });
+
   test("a listed client is refused or deferred where policy says so", async () => {
     for (const [fate, expected] of [
       ["reject", `REJECT 5.7.1 Service unavailable; ${WARNING}`],
@@ -314,6 +324,37 @@ describe("when something is down", () => {
   test("what the other checks found still holds", async () => {
     const { ask } = service({ more: [silent, grey], means: { budgetMs: 60 } });
     expect(await ask()).toBe("DEFER_IF_PERMIT 4.7.1 Greylisted, 263 seconds missing");
+  });
+
+  test("a silent tier leaves time for the next, and may say what it has", async () => {
+    const signalled: Check<"rcpt"> = {
+      ...silent,
+      run: (_question, { signal }) =>
+        new Promise((resolve) =>
+          signal.addEventListener("abort", () =>
+            resolve([
+              {
+                check: "dnsxl",
+                symbol: "UNCHECKED_DNSXL",
+                category: "unchecked",
+                score: 0,
+                detail: "half",
+              },
+            ]),
+          ),
+        ),
+    };
+    const failures: string[] = [];
+    const onCheck: AnswerRcptMeans["onCheck"] = (name, _ms, failed) =>
+      failed !== null && failures.push(name);
+    const last = check("greylist", async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return [{ category: "greylisted", say: "later" }];
+    });
+    const more = [signalled, { ...last, tier: "last" } as Check<"rcpt">];
+    const { ask } = service({ more, means: { budgetMs: 400, onCheck } });
+    expect(await ask()).toBe("DEFER_IF_PERMIT 4.7.1 later");
+    expect(failures).toEqual([]);
   });
 
   test("the budget holds whatever hangs, and is said", async () => {
