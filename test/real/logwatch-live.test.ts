@@ -262,7 +262,7 @@ describe.skipIf(!logwatchInstalled)("logwatch over a running server", () => {
         dir: room.dir,
         file: null,
         more:
-          listener(before, 'mode = "before-queue"') +
+          listener(before, 'mode = "before-queue"\ngreylist = false') +
           listener(after, 'mode = "after-queue"') +
           listener(outbound, 'origin = "outbound"') +
           `[server]\nhostname = "mx.ours.example"\nstate_dir = "state"\nworkers = 2\n` +
