@@ -12,10 +12,11 @@ import { networks } from "./mail/ip.ts";
 import type { MetricsJson } from "./process-messages.ts";
 import { liveRules, type LiveRules } from "./rules-live.ts";
 import { DNSXL_VERBS } from "./ruleset/dnsxl-lines.ts";
-import { linesOf } from "./ruleset/source.ts";
+import { readingLines } from "./ruleset/source.ts";
 import { httpServer } from "./servers/http.ts";
 import type { Log } from "./sys/log.ts";
 import { metrics, watchEventLoop, type Metrics } from "./sys/metrics.ts";
+import { atOnce } from "./sys/turns.ts";
 import { instanceLock } from "./state/lock.ts";
 import { prepareStore } from "./state/sqlite.ts";
 
@@ -45,7 +46,7 @@ export async function supervise(config: Config, log: Log): Promise<Supervisor> {
   const loop = watchEventLoop();
   const own = metrics(loop);
   const rules = await liveRules(config, log, own);
-  const lists = linesOf(new Map(rules.source()), "dnsxl.rules", DNSXL_VERBS).lines;
+  const lists = atOnce(readingLines(new Map(rules.source()), "dnsxl.rules", DNSXL_VERBS)).lines;
   if (lists.length === 0 || config.dns.servers === "off")
     log.info("no DNS lists are asked: dnsxl.rules names none, or [dns] is off");
   removeStaleSockets(config);
