@@ -72,6 +72,7 @@ test("every check declares its symbols, once", () => {
   expect(new Set(symbols).size).toBe(symbols.length);
   expect(checksOf(rulesOf("")).map(({ name }) => name)).toEqual([
     "access",
+    "bulk",
     "malformed",
     "banned",
     "selftest",

@@ -2,7 +2,7 @@
 // not its business. `--check` fails when a table differs from the code; `--write` brings it up to date.
 import { readFileSync, writeFileSync } from "node:fs";
 import { schema } from "../../src/config-schema.ts";
-import { checksOf } from "../../src/checks/index.ts";
+import { allChecks } from "../../src/checks/index.ts";
 import { DEFECTS } from "../../src/mail/defects.ts";
 import { compileRules } from "../../src/ruleset/compile.ts";
 import { metrics } from "../../src/sys/metrics.ts";
@@ -103,7 +103,10 @@ function describedBy(node: Node): string {
 function symbols(): string {
   const compiled = compileRules(new Map(), { modes: [], hasOutgoing: false });
   if (!("ok" in compiled)) throw new Error("no rules do not compile");
-  const rows = checksOf(compiled.ok).flatMap((check) => [
+  const seen = new Set<string>();
+  // A check of both stages stands there once.
+  const checks = allChecks(compiled.ok).filter(({ name }) => !seen.has(name) && seen.add(name));
+  const rows = checks.flatMap((check) => [
     ...check.symbols.map((s) => [
       `\`${s.symbol}\``,
       check.name,
