@@ -10,6 +10,7 @@ const COMMANDS: Readonly<
   scan: async () => (await import("./cli/scan.ts")).scan,
   rules: async () => (await import("./cli/rules.ts")).rules,
   quarantine: async () => (await import("./cli/wired.ts")).quarantineCommand,
+  greylist: async () => (await import("./cli/greylist-command.ts")).greylistCommand,
   user: async () => (await import("./cli/wired.ts")).userCommand,
   dkim: async () => (await import("./cli/dkim.ts")).dkim,
   doctor: async () => (await import("./cli/doctor.ts")).doctor,
@@ -21,6 +22,7 @@ const USAGE = `usage: postern <command> [--config FILE] …
   scan FILE…|DIR…|-                      judge messages without delivering them, and say why
   rules check|show                       check the rule files and run their cases; show them in effective order
   quarantine list|show|release|delete|expire
+  greylist list|explain|allow|clear      why a sender waits, and what to do about it
   user add|del|list                      mailboxes, their passwords and aliases
   dkim keygen DOMAIN SELECTOR            a key to sign outgoing mail with, and the DNS record for it
   doctor                                 ask everything that postern depends on, and say what to do

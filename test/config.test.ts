@@ -76,6 +76,7 @@ describe("defaults", () => {
     expect(config.listener.map((l) => [l.protocol, l.listen, l.role])).toEqual([
       ["smtp", "127.0.0.1:10024", "filter"],
       ["lmtp", "127.0.0.1:10025", "delivery"],
+      ["policy", "127.0.0.1:10023", "filter"],
       ["http", "127.0.0.1:10090", "filter"],
     ]);
     expect(config.delivery).toMatchObject({ unknown: "create" });
@@ -113,4 +114,36 @@ it("lineOf finds keys in dotted and repeated tables", () => {
     lineOf(text, ["c", 1, "d"]),
     lineOf(text, ["z"]),
   ]).toEqual([2, 4, 6, 1]);
+});
+
+describe("greylisting and the store", () => {
+  const error = (text: string): string => {
+    try {
+      parseConfig(text, "/etc/postern/postern.toml");
+    } catch (caught) {
+      return (caught as Error).message;
+    }
+    return "";
+  };
+  const LISTENER = '[[listener]]\nprotocol = "smtp"\nlisten = "127.0.0.1:10024"\n';
+
+  it.each([
+    [
+      `${LISTENER}greylist = true\n`,
+      ":4: listener.greylist: an after-queue listener has no client",
+    ],
+    [`${LISTENER}greylist = true\nmode = "before-queue"\n`, ""],
+    [`${LISTENER}greylist = false\n`, ""],
+    ['[greylist]\nwindow = "5m"\n', ":2: greylist.window: must be longer than delay"],
+    ['[greylist]\nlifetime = "1d"\n', ":2: greylist.lifetime: must not be shorter"],
+    ["[greylist]\nscore_to = 1\n", ":2: greylist.score_to: must be above"],
+    ['[greylist]\nwhen = ["dnsxl", "full moon"]\n', ":2: greylist.when: expected"],
+    ['[greylist]\nwhen = "always"\n', ""],
+    ['[redis]\nurl = "http://x"\n', ':2: redis.url: expected "redis://'],
+    ['[redis]\nurl = "redis+sentinel://a,b/mymaster"\n', ""],
+  ])("%j: %j", (text, expected) => {
+    const got = error(text);
+    if (expected === "") expect(got).toBe("");
+    else expect(got).toContain(expected);
+  });
 });

@@ -18,7 +18,7 @@ import { quarantine } from "./quarantine.ts";
 import { user } from "./user.ts";
 
 /** Takes --config FILE out of the arguments: these commands read the rest themselves. */
-function split(args: readonly string[]): { config: Config; rest: string[] } {
+export function split(args: readonly string[]): { config: Config; rest: string[] } {
   const rest = [...args];
   let file = process.env["POSTERN_CONFIG"] ?? null;
   for (let i = 0; i < rest.length; i++) {
