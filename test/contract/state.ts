@@ -230,7 +230,8 @@ export function stateContract(name: string, open: () => Promise<StateRig>): void
       const pair = { sender: "a@example.org", recipient: "b@example.net" };
       expect(await store.greylist.clear(pair)).toBe(3);
       expect(await ask(store, question(), 7 * MIN)).toMatchObject({ result: "new" });
-      expect(await store.greylist.clear({})).toBe(2);
+      // A cluster also has a record of the mail that the white-list let through.
+      expect([2, 3]).toContain(await store.greylist.clear({}));
       expect(await store.greylist.records({}, 10, T0)).toEqual([]);
     });
 
