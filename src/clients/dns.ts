@@ -89,7 +89,13 @@ class Resolver implements Dns {
   }
 
   private async fly(key: string, name: string, type: DnsType): Promise<DnsAnswer> {
-    const answer = await this.chase(name, type);
+    let answer: DnsAnswer;
+    try {
+      answer = await this.chase(name, type);
+    } catch {
+      // Node throws when there is no descriptor for a socket: we failed, the name did not.
+      answer = without("servfail");
+    }
     this.options.onAnswer?.(answer.status);
     // What was broken off says nothing about the name.
     if (!this.closing.signal.aborted) this.cache.put(key, answer);
