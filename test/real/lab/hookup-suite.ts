@@ -109,7 +109,7 @@ function stopping(hookup: Hookup, running: () => Running): void {
     const id = /mail_id: ([\w-]+)/.exec(line)?.[1] ?? "";
     const command = (...args: readonly string[]) => world.postern.command("quarantine", ...args);
     const shown: unknown = JSON.parse((await command("show", id, "--json")).stdout);
-    expect(shown).toMatchObject({ id, category: "banned", sender: SENDER });
+    expect(shown).toMatchObject({ id, keptAs: "banned", sender: SENDER });
     const released = await command("release", id);
     expect(released.stderr + released.stdout, world.postern.log().slice(-2000)).not.toMatch(
       /error/i,

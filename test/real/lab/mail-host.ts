@@ -125,7 +125,7 @@ async function host(room: Lab, { domains, virtual = "" }: MailHostOptions): Prom
 }
 
 /** As deploy/tmpfiles.d/postern.conf makes it: empty, and of the group that its readers are in. */
-async function userTable(dir: string): Promise<string> {
+export async function userTable(dir: string): Promise<string> {
   const file = join(dir, "users");
   await writeFile(file, "");
   await chown(file, 0, (await idsOf("postern")).gid);
