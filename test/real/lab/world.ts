@@ -143,7 +143,7 @@ export interface PosternWorld extends World {
   logLine(name: string, timeoutMs?: number): Promise<string>;
 }
 
-/** The MTA with postern, both from deploy/. `more` is TOML, `rules` are files of rules/local.d. */
+/** The MTA with postern, both from deploy/. `more` is TOML in place of what switches greylisting off, `rules` are files of rules/local.d. */
 export async function worldWithPostern(
   hookup: Hookup,
   own: WorldOptions & {
@@ -175,7 +175,8 @@ export async function worldWithPostern(
         file: `${folder}/${hookup.hookup}.toml`,
         unit: "postern",
         replace,
-        more: own.more ?? "",
+        // The suites' client has no name: before the queue it would be told to come back.
+        more: own.more ?? "[greylist]\nwhen = []\n",
         rules: own.rules ?? {},
       }),
     );
