@@ -182,7 +182,7 @@ class Connection {
       for (let request; (request = this.#waiting.shift()) !== undefined;) {
         const action = await this.#options.answer(request);
         if (this.#socket.destroyed) return;
-        if (!this.#socket.write(actionLine(action))) await this.#drained();
+        if (!this.#socket.write(actionLine(action), "latin1")) await this.#drained();
         if (this.#socket.isPaused() && this.#waiting.length < MAX_WAITING / 2)
           this.#socket.resume();
       }

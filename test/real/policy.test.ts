@@ -39,7 +39,11 @@ relay = "smtp:127.0.0.1:1"
 [delivery]
 domains = ["example.com"]
 users = "users"
+[dns]
+servers = "off"
 `;
+
+const NO_GREYLIST = "[greylist]\nwhen = []\n";
 
 interface World {
   readonly room: Lab;
@@ -49,7 +53,7 @@ interface World {
   readonly httpPort: number;
 }
 
-async function world(name: string): Promise<World> {
+async function world(name: string, more = NO_GREYLIST): Promise<World> {
   const room = await lab(name);
   const end = room.add(await sink());
   const [policyPort = 0, httpPort = 0] = await freePorts(2);
@@ -59,7 +63,7 @@ async function world(name: string): Promise<World> {
     await postern({
       dir: room.dir,
       file: null,
-      more: toml(policyPort, httpPort, room.dir),
+      more: toml(policyPort, httpPort, room.dir) + more,
       rules: RULES,
     }),
   );
@@ -160,6 +164,128 @@ describe.skipIf(!have("root", "postfix"))("Postfix asks at RCPT", () => {
     expect((await send({ ADDR: "192.0.2.66" })).reply).toMatch(/^250 /);
     await at.postern.start();
     expect((await send({ ADDR: "192.0.2.66" })).reply).toMatch(/^554 /);
+  });
+});
+
+/** Long enough for a retry that is too early on a busy machine. */
+const DELAY_S = 4;
+const GREYLIST = `[greylist]
+when = "always"
+delay = "${DELAY_S}s"
+auto_whitelist = 5
+auto_whitelist_every = "1ms"
+`;
+const GREY = /^45[01] 4\.7\.1 .*Greylisted, please come back in (\d+) seconds/;
+const delayOver = () => new Promise((resolve) => setTimeout(resolve, DELAY_S * 1000 + 200));
+
+describe.skipIf(!have("root", "postfix"))("Postfix and greylisting", () => {
+  let at: World;
+  let mta: Postfix;
+  beforeAll(async () => {
+    at = await world("greylist-postfix", GREYLIST);
+    mta = at.room.add(
+      await postfix({
+        dir: at.room.dir,
+        nextHop: at.end.port,
+        hookup: "none",
+        policyPort: at.policyPort,
+      }),
+    );
+  });
+  afterAll(() => at?.room.cleanUp());
+
+  const send = async (from: string, client = "192.0.2.7", more: Record<string, string> = {}) =>
+    (
+      await inject({
+        port: mta.smtpPort,
+        from,
+        to: ["user@example.com"],
+        data: ORDINARY.raw,
+        xclient: { ADDR: client, NAME: "[UNAVAILABLE]", ...more },
+      })
+    ).reply;
+
+  test("first try 450, early retry 450 with the seconds missing, after the delay accepted", async () => {
+    const first = GREY.exec(await send("ann@sender.example"));
+    expect(first?.[1]).toBe(String(DELAY_S));
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const early = GREY.exec(await send("ann@sender.example"));
+    expect(Number(early?.[1])).toBeLessThan(DELAY_S);
+    expect(Number(early?.[1])).toBeGreaterThan(0);
+    await delayOver();
+    expect(await send("ann@sender.example")).toMatch(/^250 /);
+    expect(await send("ann@sender.example")).toMatch(/^250 /);
+    const caught = await at.end.find("X-Greylist: delayed ");
+    expect(caught.data.toString("latin1")).toMatch(
+      /^X-Greylist: delayed \d+ seconds by postern at mx\.example\.com; /m,
+    );
+    for (const words of ["reason=new", "reason=early-retry \\(\\ds missing\\)", "delay=\\d+"])
+      await logged(at, new RegExp(`${words}, client_name=unknown, client_address=192\\.0\\.2\\.7`));
+  });
+
+  test("after five accepted triplets of a client a new one passes, the fifth still waits", async () => {
+    const client = "198.51.100.7";
+    const names = ["a", "b", "c", "d"].map((name) => `${name}@pool.example`);
+    for (const from of names) expect(await send(from, client)).toMatch(GREY);
+    await delayOver();
+    for (const from of names) expect(await send(from, client)).toMatch(/^250 /);
+    expect(await send("e@pool.example", client)).toMatch(GREY);
+    await delayOver();
+    expect(await send("e@pool.example", client)).toMatch(/^250 /);
+    expect(await send("f@pool.example", client)).toMatch(/^250 /);
+    expect(await send("f@pool.example", "203.0.113.7")).toMatch(GREY);
+  });
+
+  test("our own users never wait", async () => {
+    expect(await send("new@sender.example", "192.0.2.99", { LOGIN: "bob" })).toMatch(/^250 /);
+  });
+
+  test("a bounce is not refused at RCPT, where other servers try our addresses", async () => {
+    const said = await inject({
+      port: mta.smtpPort,
+      from: "",
+      to: ["user@example.com"],
+      data: ORDINARY.raw,
+      xclient: { ADDR: "192.0.2.98", NAME: "[UNAVAILABLE]" },
+    });
+    expect(said.rcpt[0]).toMatch(/^250 /);
+    expect(said.reply).toMatch(GREY);
+  });
+});
+
+describe.skipIf(!have("root", "exim"))("Exim and greylisting", () => {
+  let at: World;
+  let mta: Exim;
+  beforeAll(async () => {
+    at = await world("greylist-exim", GREYLIST);
+    mta = at.room.add(
+      await exim({
+        dir: at.room.dir,
+        nextHop: at.end.port,
+        hookup: "none",
+        policyPort: at.policyPort,
+      }),
+    );
+  });
+  afterAll(() => at?.room.cleanUp());
+
+  test("first try 451, early retry 451 with the seconds missing, after the delay accepted", async () => {
+    const send = async () =>
+      (
+        await inject({
+          port: mta.smtpPort,
+          from: "ann@sender.example",
+          to: ["user@example.com"],
+          data: ORDINARY.raw,
+          localAddress: "127.0.0.9",
+        })
+      ).reply;
+    expect(GREY.exec(await send())?.[1]).toBe(String(DELAY_S));
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    expect(Number(GREY.exec(await send())?.[1])).toBeLessThan(DELAY_S);
+    await delayOver();
+    expect(await send()).toMatch(/^250 /);
+    expect((await at.end.find("X-Greylist: delayed ")).from).toBe("ann@sender.example");
   });
 });
 
