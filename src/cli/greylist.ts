@@ -274,7 +274,7 @@ function known(text: string): Address {
 const when = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 
 function span(ms: number): string {
-  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 120) return `${seconds} s`;
   return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }
