@@ -1,6 +1,7 @@
 // The embedded store: one SQLite file (WAL) in state_dir, shared by all processes. Whatever may write goes to one thread per
 // process, so that no disk can hold up the event loop; the memory of retries is read in place (a WAL reader never waits).
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { setTimeout } from "node:timers/promises";
 import { weigh, type GreylistStore } from "./greylist-store.ts";
 import type { HandedOn } from "./handed-on.ts";
 import type { Operations } from "./sqlite-operations.ts";
@@ -58,6 +59,9 @@ export function sqliteStore(file: string, deadlineMs: number = STORE_DEADLINE_MS
   };
 }
 
+/** How long a process may go without looking whether another one wrote: a look costs a few system calls, per message. */
+const LOOK_MS = 20;
+
 /** Whether all these tables are empty: two microseconds while no other connection writes. */
 function emptiness(reader: DatabaseSync, tables: readonly string[]): () => boolean {
   // data_version changes when another connection wrote.
@@ -65,7 +69,11 @@ function emptiness(reader: DatabaseSync, tables: readonly string[]): () => boole
   const any = tables.map((table) => reader.prepare(`SELECT 1 FROM ${table} LIMIT 1`));
   let seen: unknown = null;
   let empty = true;
+  let looked = -Infinity;
   return () => {
+    const time = performance.now();
+    if (time - looked < LOOK_MS) return empty;
+    looked = time;
     const now = version.get()?.["data_version"];
     if (now !== seen) {
       seen = now;
@@ -88,6 +96,10 @@ function handedOn(reader: DatabaseSync, thread: StateThread): HandedOn {
         return typeof until === "number" && until > now;
       });
     },
-    remember: async (keys, now) => void (await thread.call("rememberHandedOn", [keys, now], 0)),
+    async remember(keys, now) {
+      await thread.call("rememberHandedOn", [keys, now], 0);
+      // The client hears its 4xx only when every process has looked again: none can miss the retry.
+      await setTimeout(LOOK_MS + 5);
+    },
   };
 }
