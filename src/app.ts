@@ -160,6 +160,7 @@ class Rooms {
       means: { rates: this.store.rates, ...this.means() },
       local: this.local,
       onCheck: this.onCheck,
+      notices: this.notices,
       log,
       metrics,
     });

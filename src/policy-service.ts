@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { rcptChecksOf, type RcptMeans } from "./checks/index.ts";
 import { rcptAnswers, type AnswerRcptMeans, type RcptBench } from "./engine/answer-rcpt.ts";
+import type { Notices } from "./engine/notices.ts";
 import { noticeRate } from "./engine/notice-rate.ts";
 import { deliversHere } from "./housekeeping.ts";
 import { isLocal } from "./judging.ts";
@@ -22,6 +23,7 @@ export interface PolicyRooms {
   readonly means: RcptMeans;
   readonly local: LocalDelivery;
   readonly onCheck: AnswerRcptMeans["onCheck"];
+  readonly notices: Pick<Notices, "limitPassed">;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -38,7 +40,7 @@ export function policyService(rooms: PolicyRooms): (entry: ListenerConfig) => Po
     budgetMs: config.policy.budget,
     onFail: config.policy.on_fail,
     onCheck: rooms.onCheck,
-    limitPassed: limitAlarm(log),
+    limitPassed: limitAlarm(rooms),
     log,
     metrics,
   });
@@ -100,12 +102,28 @@ function isUnknown(reply: Reply): boolean {
 
 const ALARM = { everyMs: 3_600_000, perHour: 60 };
 
-/** One line an hour about each limit that is passed, however often. */
-function limitAlarm(log: Log): AnswerRcptMeans["limitPassed"] {
+const HOW: Readonly<Record<string, string>> = {
+  LIMIT_DEFER: "refused for now: the client will try again",
+  LIMIT_REJECT: "refused",
+  LIMIT_NOTE: "goes on",
+};
+
+/** One line and one notice an hour about each limit that is passed, however often. */
+function limitAlarm({ log, notices }: PolicyRooms): AnswerRcptMeans["limitPassed"] {
   const rate = noticeRate(ALARM);
-  return (finding) => {
+  return (finding, { client, login, sender }) => {
     const more = rate.admit(finding.detail, performance.now());
     if (more === null) return;
+    notices.limitPassed({
+      kind: "limit",
+      what: finding.detail,
+      rule: finding.rule ?? "?",
+      how: HOW[finding.symbol] ?? "?",
+      login,
+      sender: sender?.raw ?? null,
+      client,
+      at: new Date(),
+    });
     log.warn(
       `limit: ${finding.detail} (${finding.rule ?? "?"})${more === 0 ? "" : `; ${more} times more since the last such line`}`,
     );

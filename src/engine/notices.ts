@@ -7,7 +7,12 @@ import { parseAddress } from "../mail/address.ts";
 import type { Destination } from "../mail/destination.ts";
 import { firstField } from "../mail/header.ts";
 import { UNKNOWN_CLIENT, type Message } from "../mail/message.ts";
-import { composeNotice, type Stopped, type ToPostmaster } from "../mail/notice.ts";
+import {
+  composeNotice,
+  type LimitPassed,
+  type Stopped,
+  type ToPostmaster,
+} from "../mail/notice.ts";
 import { replyLine } from "../mail/reply.ts";
 import { isMailId, mailId } from "../sys/ids.ts";
 import type { Log } from "../sys/log.ts";
@@ -34,6 +39,8 @@ export interface NoticeMeans {
 export interface Notices {
   /** Sends later what policy asks for; returns at once and never throws. `retried`: the client hears 4xx for the message. */
   tell(answered: Answered, retried: boolean): void;
+  /** The same for somebody who passed a limit; the caller sees to it that this is not said too often. */
+  limitPassed(limit: LimitPassed): void;
   /** Resolves when all is sent, at the latest after `ms`; what is left then is given up. */
   drain(ms: number): Promise<void>;
 }
@@ -47,12 +54,19 @@ export function notices(means: NoticeMeans): Notices {
   return new Sender(means);
 }
 
-interface Task {
+type Task = {
   readonly kind: Notice;
   readonly to: Address;
-  readonly about: Stopped;
-  readonly says: ToPostmaster | { readonly kind: "recipient"; readonly postmaster: string };
-}
+} & (
+  | {
+      readonly about: Stopped;
+      readonly says: ToPostmaster | { readonly kind: "recipient"; readonly postmaster: string };
+    }
+  | { readonly about: null; readonly says: LimitPassed }
+);
+
+/** What log lines call it. */
+const idOf = ({ about }: Task): string => about?.id ?? "limit";
 
 class Sender implements Notices {
   readonly #means: NoticeMeans;
@@ -78,6 +92,11 @@ class Sender implements Notices {
     } catch (error) {
       this.#failed(answered.message.envelope.id, error);
     }
+  }
+
+  limitPassed(limit: LimitPassed): void {
+    if (this.#postmaster === null) return;
+    this.#queue({ kind: "postmaster", to: this.#postmaster, about: null, says: limit });
   }
 
   async drain(ms: number): Promise<void> {
@@ -155,19 +174,22 @@ class Sender implements Notices {
   }
 
   #queue(task: Task): void {
-    const { kind, to, about } = task;
+    const { kind, to, says } = task;
+    const id = idOf(task);
     const route = this.#means.routeTo(to);
     if (route === null) {
       this.#count(kind, "no_route", 1);
       // Once: as long as the configuration stays, every notice would say the same.
       if (!this.#routeMissing)
         this.#means.log.warn(
-          `notice: (${about.id}) there is no way to send notices to ${logAddress(to.raw)}: set [outgoing] relay`,
+          `notice: (${id}) there is no way to send notices to ${logAddress(to.raw)}: set [outgoing] relay`,
         );
       this.#routeMissing = true;
       return;
     }
-    const leftOut = this.#rate.admit(`${kind} ${to.raw}`, performance.now());
+    // Limits have a rate of their own: a flood of viruses must not hide that an account was stolen.
+    const key = says.kind === "limit" ? `limit ${says.what}` : `${kind} ${to.raw}`;
+    const leftOut = this.#rate.admit(key, performance.now());
     if (leftOut === null) {
       this.#count(kind, "limited", 1);
       return;
@@ -176,16 +198,18 @@ class Sender implements Notices {
   }
 
   /** Never rejects. */
-  async #send({ kind, to, about, says }: Task, route: Destination, leftOut: number): Promise<void> {
+  async #send(task: Task, route: Destination, leftOut: number): Promise<void> {
+    const { kind, to } = task;
+    const id = idOf(task);
     if (this.#stop.signal.aborted) return this.#count(kind, "failed", 1);
     const noticeId = mailId();
     try {
       const { hostname } = this.#means;
       const now = new Date();
-      const octets = await composeNotice({ hostname, noticeId, to, about, says, leftOut, now });
+      const octets = await composeNotice({ ...task, hostname, noticeId, leftOut, now });
       const prepared = await route.prepare(
         {
-          id: about.id,
+          id,
           mailId: noticeId,
           sender: null,
           senderParams: /^[\x00-\x7f]*$/.test(to.raw) ? [] : ["SMTPUTF8"],
@@ -203,11 +227,11 @@ class Sender implements Notices {
       this.#count(kind, sent ? "sent" : "failed", 1);
       if (!sent)
         this.#means.log.warn(
-          `notice: (${about.id}) to ${logAddress(to.raw)} was not taken: ${reply === undefined ? "no reply" : replyLine(reply)}`,
+          `notice: (${id}) to ${logAddress(to.raw)} was not taken: ${reply === undefined ? "no reply" : replyLine(reply)}`,
         );
     } catch (error) {
       this.#count(kind, "failed", 1);
-      this.#failed(about.id, error);
+      this.#failed(id, error);
     }
   }
 

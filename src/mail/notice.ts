@@ -1,4 +1,5 @@
-// Composes notices about stopped mail: to our postmaster with all facts, to one of our recipients that something was held.
+// Composes notices about stopped mail: to our postmaster with all facts, to one of our recipients that something was held; and
+// to our postmaster that somebody sends more than limits.rules allows.
 // Automatic mail as RFC 3834 wants it; nothing of the stopped message's body is in it. Sent by engine/notices.ts.
 import type { Address } from "./address.ts";
 import { line, mailbox, shownRecipient, word } from "./composed-text.ts";
@@ -45,13 +46,32 @@ export interface ToRecipient {
   readonly postmaster: string;
 }
 
-export interface Notice {
+/** Somebody passed a limit: to the postmaster, who decides whether an account was stolen. */
+export interface LimitPassed {
+  readonly kind: "limit";
+  /** "login bob passed 200 messages per 1h: stolen account?" */
+  readonly what: string;
+  /** "rules/limits.rules:12". */
+  readonly rule: string;
+  /** What became of the mail that passed it. */
+  readonly how: string;
+  readonly login: string | null;
+  readonly sender: string | null;
+  readonly client: ToPostmaster["client"];
+  readonly at: Date;
+}
+
+export type Notice = NoticeFacts &
+  (
+    | { readonly about: Stopped; readonly says: ToPostmaster | ToRecipient }
+    | { readonly about: null; readonly says: LimitPassed }
+  );
+
+interface NoticeFacts {
   readonly hostname: string;
   /** Mail id of the notice itself. */
   readonly noticeId: string;
   readonly to: Address;
-  readonly about: Stopped;
-  readonly says: ToPostmaster | ToRecipient;
   /** How many notices of this kind to this address were left out since the last one. */
   readonly leftOut: number;
   readonly now: Date;
@@ -90,20 +110,38 @@ const WORDS: Readonly<Record<StoppedAs, { readonly title: string; readonly becau
 };
 
 function subjectOf({ about, says }: Notice): string {
+  if (about === null) return `LIMIT passed: ${says.what.slice(0, 200)}`;
   const from = mailbox(about.sender ?? "");
   if (says.kind === "postmaster") return `${WORDS[about.category].title} in mail from ${from}`;
   return `A message to you from ${from} was ${about.quarantineId === null ? "stopped" : "held"}`;
 }
 
 function textOf(notice: Notice): string[] {
-  const { hostname, says } = notice;
+  const { hostname, about, says } = notice;
   const opening = [`This is the mail filter at ${word(hostname)}.`, ""];
+  if (about === null) return [...opening, ...limitLines(says)];
   return says.kind === "postmaster"
-    ? [...opening, ...postmasterLines(notice, says)]
-    : [...opening, ...recipientLines(notice, says)];
+    ? [...opening, ...postmasterLines(about, says)]
+    : [...opening, ...recipientLines(about, says)];
 }
 
-function postmasterLines({ about }: Notice, says: ToPostmaster): string[] {
+function limitLines({ what, rule, how, login, sender, client, at }: LimitPassed): string[] {
+  return [
+    "A limit was passed:",
+    "",
+    `  limit:       ${line(what, 700)}`,
+    `  rule:        ${line(rule, 200)}`,
+    `  mail:        ${how}`,
+    ...(login === null ? [] : [`  login:       ${line(login, 255)}`]),
+    `  sender:      ${mailbox(sender ?? "")}`,
+    `  client:      ${clientText(client)}`,
+    `  at:          ${mailDate(at)}`,
+    "",
+    "If the account's owner knows nothing of this mail, change its password and end its sessions first.",
+  ];
+}
+
+function postmasterLines(about: Stopped, says: ToPostmaster): string[] {
   const { client, recipients } = says;
   const shown = recipients.slice(0, MAX_RECIPIENTS);
   const rest = recipients.length - shown.length;
@@ -131,7 +169,7 @@ function postmasterLines({ about }: Notice, says: ToPostmaster): string[] {
   ];
 }
 
-function recipientLines({ about }: Notice, says: ToRecipient): string[] {
+function recipientLines(about: Stopped, says: ToRecipient): string[] {
   return [
     `A message to you was not delivered, because ${WORDS[about.category].because}.`,
     "",

@@ -1,4 +1,6 @@
 // Notices through a real app: who is told what, by which way, and what is never told. Next hops are scripted.
+import { connect } from "node:net";
+import { join } from "node:path";
 import { simpleParser } from "mailparser";
 import { afterEach, describe, expect, it } from "vitest";
 import { noticeRate } from "../../src/engine/notice-rate.ts";
@@ -251,6 +253,32 @@ describe("bounds", () => {
     await running.send({ to: ["a@ours.example"], text: BANNED });
     await stopped(running);
     expect(await counted(running)).toEqual({ "recipient sent": 1 });
+  });
+});
+
+describe("a limit of limits.rules", () => {
+  it("is told to the postmaster once an hour, with the shipped line for logins", async () => {
+    const next = await hop();
+    const running = await app(next, {
+      toml: `[next_hop]\nrelay = "${next.address}"\n[delivery]\ndomains = ["ours.example"]\n[dns]\nservers = "off"\n[[listener]]\nprotocol = "policy"\nlisten = "unix:DIR/policy.sock"\n`,
+    });
+    const requests = Array.from(
+      { length: 510 },
+      (_, i) =>
+        `request=smtpd_access_policy\nprotocol_state=RCPT\nsasl_username=bob\nsender=bob@ours.example\nclient_address=192.0.2.7\nrecipient=r${i}@remote.example\ninstance=1\n\n`,
+    );
+    const socket = connect({ path: join(running.dir, "policy.sock"), allowHalfOpen: true });
+    socket.end(requests.join(""));
+    let answers = "";
+    for await (const piece of socket) answers += String(piece);
+    expect(answers).toBe("action=DUNNO\n\n".repeat(510));
+    const [notice] = await told(next);
+    expect(rcpt(notice!)).toBe("postmaster@ours.example");
+    const read = await simpleParser(notice!.body);
+    expect(read.subject).toMatch(/^LIMIT passed: login bob passed 500 recipients per 1h/);
+    expect(read.text).toContain("goes on");
+    await stopped(running);
+    expect(await counted(running)).toEqual({ "postmaster sent": 1 });
   });
 });
 

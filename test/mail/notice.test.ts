@@ -71,13 +71,40 @@ describe("composeNotice", () => {
     },
   );
 
+  it("tells the postmaster who passed a limit, whatever the names hold", async () => {
+    const read = await simpleParser(
+      await composeNotice({
+        ...NOTICE,
+        about: null,
+        says: {
+          kind: "limit",
+          what: "login bob\r\nBcc: x@y.example passed 2 messages per 1h: stolen?",
+          rule: "rules/limits.rules:12",
+          how: "refused",
+          login: "bob\nX: y",
+          sender: "bob@ours.example",
+          client: { address: "192.0.2.7", name: null, helo: "x\ny", ident: null },
+          at: new Date(0),
+        },
+      }),
+    );
+    expect(read.subject).toMatch(/^LIMIT passed: login bob.*stolen\?$/);
+    expect(read.headers.has("bcc")).toBe(false);
+    expect(read.text).toMatch(/^ {2}limit: +login bob.* passed 2 messages per 1h: stolen\?$/m);
+    expect(read.text).toMatch(/^ {2}client: +\[192\.0\.2\.7\] \(HELO x.y\)$/m);
+    expect(read.text).not.toMatch(/^(?:Bcc|X|y)/m);
+  });
+
   it("is bounded, whatever it is about", async () => {
     const long = "x".repeat(1_000_000);
     const recipients = Array.from({ length: 10_000 }, () => ({ raw: long, how: "discarded" }));
     const octets = await composeNotice({
       ...NOTICE,
       about: { ...NOTICE.about, sender: long, subject: long, why: long },
-      says: { ...NOTICE.says, kind: "postmaster", recipients } as Notice["says"],
+      says: { ...NOTICE.says, kind: "postmaster", recipients } as Extract<
+        Notice,
+        { about: object }
+      >["says"],
     });
     expect(octets.length).toBeLessThan(100_000);
   });
