@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dkim, type Dkim } from "./lab/dkim.ts";
 import { hookupCases } from "./lab/hookup-suite.ts";
 import { outageCase } from "./lab/outage.ts";
+import { inject } from "./lab/inject.ts";
 import { have } from "./lab/peers.ts";
 import { longLine, ORDINARY } from "./lab/samples.ts";
 import { HOOKUPS, worldWithPostern, type PosternWorld } from "./lab/world.ts";
@@ -19,6 +20,21 @@ describe.skipIf(!have("root", "users", "exim", "mail-dkim"))("Exim", () => {
     });
     afterAll(() => world?.lab.cleanUp());
     hookupCases(way, () => ({ world, dkim: key }));
+    test("mail of an authenticated user is outbound, to us internal", async () => {
+      const sent = await inject({
+        port: world.mta.smtpPort,
+        localAddress: world.client,
+        from: "user@example.com",
+        to: ["x@elsewhere.example", "other@example.com"],
+        data: Buffer.from("Message-ID: <lab-own@example.com>\r\nSubject: own\r\n\r\nx\r\n"),
+        auth: ["user@example.com", "secret"],
+      });
+      expect(sent.reply).toMatch(/^250 /);
+      expect(await world.logLine("own")).toMatch(
+        / Passed CLEAN \{Relayed(?:Outbound,RelayedInternal|Internal,RelayedOutbound)\}, /,
+      );
+      await world.sink.find("<lab-own@");
+    });
     if (way.hookup === "after-queue" && way.via === "smtp") {
       outageCase(() => world);
       // More than the ten of one connection after which Exim, by default, leaves mail to the next queue run.

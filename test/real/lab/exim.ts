@@ -21,6 +21,7 @@ export interface EximOptions {
 }
 
 export interface Exim extends Peer {
+  /** Also takes AUTH PLAIN of user@example.com with the password "secret". */
   readonly smtpPort: number;
   readonly reinjectPort: number;
   readonly socketDir: string;
@@ -151,6 +152,12 @@ to_sink:
 begin retry
 ${own.retry}
 *  *  F,5d,1m
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = \${if and {{eq{$auth2}{user@example.com}}{eq{$auth3}{secret}}}}
+  server_set_id = $auth2
 `;
 }
 
