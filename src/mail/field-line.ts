@@ -83,7 +83,8 @@ function encodeWords(text: string, maxChars: number, needs: RegExp): string {
     run = [];
   };
   for (const word of clean.split(" ")) {
-    if (needs.test(word)) run.push(word);
+    // Spaces between two encoded words are nothing to a reader (RFC 2047 6.2): a run of spaces goes into the word.
+    if (needs.test(word) || (word === "" && run.length > 0)) run.push(word);
     else {
       flush();
       out.push(word);

@@ -10,6 +10,7 @@ test.each([
   ["plain text", "plain text"],
   ["a\r\nB: c\0", "a??B: c?"],
   ["grün", "=?UTF-8?B?Z3LDvG4=?="],
+  ["ü  ü", `=?UTF-8?B?${Buffer.from("ü  ü").toString("base64")}?=`],
   ["=?utf-8?q?evil?=", `=?UTF-8?B?${Buffer.from("=?utf-8?q?evil?=").toString("base64")}?=`],
 ])("headerText(%j)", (from, to) => {
   expect(headerText(from)).toBe(to);
