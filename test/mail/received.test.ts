@@ -8,7 +8,14 @@ describe("parseReceived", () => {
     [
       "Postfix",
       "from helo.example (mail.example.org [192.0.2.7])\r\n\tby mx.example.com (Postfix) with ESMTPS id 4ABC\r\n\tfor <u@example.com>; Sat, 21 Nov 2026 01:03:48 +0000 (UTC)",
-      { address: "192.0.2.7", helo: "helo.example", name: "mail.example.org", by: "mx.example.com", protocol: "ESMTPS", id: "4ABC" },
+      {
+        address: "192.0.2.7",
+        helo: "helo.example",
+        name: "mail.example.org",
+        by: "mx.example.com",
+        protocol: "ESMTPS",
+        id: "4ABC",
+      },
     ],
     [
       "Postfix, unknown, IPv6",
@@ -23,15 +30,31 @@ describe("parseReceived", () => {
     [
       "Exim, no name",
       "from [192.0.2.1] (port=34567 helo=foo.example)\n\tby mx.example.com with esmtp (Exim 4.96)\n\t(envelope-from <a@b>)\n\tid 1abc-0000-1\n\tfor u@example.com; Sat",
-      { address: "192.0.2.1", port: 34567, helo: "foo.example", name: null, by: "mx.example.com", protocol: "ESMTP", id: "1abc-0000-1" },
+      {
+        address: "192.0.2.1",
+        port: 34567,
+        helo: "foo.example",
+        name: null,
+        by: "mx.example.com",
+        protocol: "ESMTP",
+        id: "1abc-0000-1",
+      },
     ],
     [
       "Exim, verified name",
       "from mail.example.org ([192.0.2.1] helo=foo.example) by mx.example.com with esmtpsa (TLS1.3) (Exim 4.96) id 1abc; Sat",
       { address: "192.0.2.1", helo: "foo.example", name: "mail.example.org", protocol: "ESMTPSA" },
     ],
-    ["Exim, local", "from root by mx.example.com with local (Exim 4.96) id 1abc; Sat", { address: null, protocol: "LOCAL", from: "root" }],
-    ["an address in the wrong place", "from a (x) by mx (y [192.0.2.9])", { address: null, by: "mx" }],
+    [
+      "Exim, local",
+      "from root by mx.example.com with local (Exim 4.96) id 1abc; Sat",
+      { address: null, protocol: "LOCAL", from: "root" },
+    ],
+    [
+      "an address in the wrong place",
+      "from a (x) by mx (y [192.0.2.9])",
+      { address: null, by: "mx" },
+    ],
     ["nothing", "", { from: null, by: null, protocol: null }],
   ])("%s", (_name, value, expected) => {
     expect(parseReceived(value)).toMatchObject(expected);
@@ -64,9 +87,15 @@ describe("ip", () => {
   it("knows its members", () => {
     const set = networks(["127.0.0.0/8", "2001:db8::/32", "198.51.100.7"]);
     expect(
-      ["127.9.9.9", "::ffff:127.0.0.1", "2001:db8:1::2", "198.51.100.7", "198.51.100.8", "::1", "junk"].map((ip) =>
-        set.has(ip),
-      ),
+      [
+        "127.9.9.9",
+        "::ffff:127.0.0.1",
+        "2001:db8:1::2",
+        "198.51.100.7",
+        "198.51.100.8",
+        "::1",
+        "junk",
+      ].map((ip) => set.has(ip)),
     ).toEqual([true, true, true, true, false, false, false]);
     expect(set.has(null)).toBe(false);
   });
