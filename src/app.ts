@@ -2,8 +2,7 @@
 // that knows all of them; it decides nothing itself.
 import { accessSync, constants } from "node:fs";
 import { dirname, join } from "node:path";
-import { parseNextHop } from "./clients/next-hop.ts";
-import { smtpDestination, type SmtpDestination, type SmtpEvent } from "./clients/smtp.ts";
+import type { SmtpDestination } from "./clients/smtp.ts";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { aliasTables, type AliasTables } from "./delivery/alias-source.ts";
@@ -12,7 +11,7 @@ import type { MessageMeans } from "./checks/index.ts";
 import { answer, type AnswerMeans } from "./engine/answer.ts";
 import type { ApplyMeans } from "./engine/apply.ts";
 import { rememberCorrespondents } from "./engine/correspondents.ts";
-import { delivering } from "./engine/delivering.ts";
+import { countDeliveries, delivering } from "./engine/delivering.ts";
 import { editsFor, extended, keepCopy, type FilterFacts } from "./engine/filtering.ts";
 import { signer, type Signer } from "./engine/signing.ts";
 import type { Bench, JudgeOptions } from "./engine/judge.ts";
@@ -25,6 +24,7 @@ import { deliversHere } from "./housekeeping.ts";
 import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
 import { openStore } from "./open-store.ts";
 import { policyService } from "./policy-service.ts";
+import { relays, type Relays } from "./relays.ts";
 import { lookups, type Lookups } from "./lookups.ts";
 import { hostOf, portOf } from "./listen-address.ts";
 import type { Destination } from "./mail/destination.ts";
@@ -118,7 +118,7 @@ class Rooms {
   readonly local: LocalDelivery;
   private readonly domains: ReadonlySet<string>;
   private tables: AliasTables;
-  private readonly relays = new Map<string, SmtpDestination>();
+  private readonly relays: Relays;
   private readonly outgoing: Destination | null;
   private readonly spool: ReturnType<typeof spoolRoom>;
   private readonly gate: ReturnType<typeof gate>;
@@ -143,7 +143,8 @@ class Rooms {
       directory: config.quarantine.dir,
       warn: (text) => log.error(text),
     });
-    this.outgoing = config.outgoing.relay === null ? null : this.relay(config.outgoing.relay);
+    this.relays = relays(config, log, metrics);
+    this.outgoing = config.outgoing.relay === null ? null : this.relays.to(config.outgoing.relay);
     this.tables = aliasTables(source);
     this.domains = new Set(config.delivery.domains);
     this.local = localDelivery(config, () => this.tables, this.outgoing, log);
@@ -203,7 +204,7 @@ class Rooms {
 
   async close(): Promise<void> {
     await this.notices.drain(this.config.limits.stop_deadline);
-    await Promise.all([...this.relays.values()].map((relay) => relay.close()));
+    await this.relays.close();
     this.lookups.close();
     await this.store.close();
   }
@@ -229,7 +230,10 @@ class Rooms {
         this.log.error(
           `${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
         ),
-      dsn: entry.mode === "before-queue" || offersDsn(destination),
+      // Asked at each EHLO: what the next hop offers is known only after the first connection to it.
+      get dsn() {
+        return entry.mode === "before-queue" || offersDsn(destination);
+      },
       parameters: entry.mode === "before-queue" ? "any" : "known",
       lineEnds: limits.bare_newlines,
       maxBytes: limits.message_size,
@@ -335,6 +339,7 @@ class Rooms {
       }),
       record: (answered) => {
         record(answered, common.recording);
+        if (ours) countDeliveries(answered, this.metrics);
         rememberCorrespondents(answered, this.store.people, this.log);
       },
     };
@@ -358,31 +363,7 @@ class Rooms {
   private destination(entry: ListenerConfig): Destination {
     if (entry.role === "delivery") return this.local.delivery;
     const relay = entry.next_hop ?? this.config.next_hop.relay;
-    return relay === "local" ? this.local.filter : this.relay(relay);
-  }
-
-  /** One pool per next hop, however many listeners hand it mail. */
-  private relay(text: string): SmtpDestination {
-    const known = this.relays.get(text);
-    if (known !== undefined) return known;
-    const nextHop = parseNextHop(text);
-    if (nextHop === null) throw new Error(`"${text}" is no next hop`);
-    const relay = smtpDestination({
-      nextHop,
-      hostname: this.config.server.hostname,
-      maxConnections: this.config.limits.next_hop_connections,
-      onEvent: (event) => this.relayEvent(event),
-    });
-    this.relays.set(text, relay);
-    return relay;
-  }
-
-  private relayEvent(event: SmtpEvent): void {
-    this.metrics.nextHop.inc({ result: event.kind });
-    if (event.kind === "failure" || event.kind === "unknown") {
-      const after = event.kind === "unknown" ? " after the final dot: it may have the message" : "";
-      this.log.warn(`(${event.id}) next hop ${event.mta} gave no answer${after}: ${event.detail}`);
-    }
+    return relay === "local" ? this.local.filter : this.relays.to(relay);
   }
 }
 

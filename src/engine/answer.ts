@@ -51,6 +51,7 @@ export async function answer(
     const together = transaction.protocol !== "LMTP";
     const bench = means.bench();
     const skip = await skips(message, means.handedOn);
+    if (skip.includes(true)) means.recording.metrics.handedOn.inc(skip.filter(Boolean).length);
     const judgement = await judge(message, bench, { ...means.judging, signal: deadline.signal });
     const applying = means.applying(judgement, deadline.signal);
     const applied = await apply(message, judgement.judged, skip, together, applying);

@@ -3,6 +3,7 @@
 import type { Destination } from "../mail/destination.ts";
 import { replyLine, tempfail } from "../mail/reply.ts";
 import type { Log } from "../sys/log.ts";
+import type { Metrics } from "../sys/metrics.ts";
 import type { Fate, Policy } from "../verdict/policy.ts";
 import type { AnswerMeans } from "./answer.ts";
 import type { Bench } from "./judge.ts";
@@ -42,12 +43,21 @@ export function delivering(
       addressed: (recipient) => recipient,
       deadline,
     }),
-    record: (answered) => recordDelivery(answered, common.recording.log),
+    record: (answered) => {
+      recordDelivery(answered, common.recording.log);
+      countDeliveries(answered, common.recording.metrics);
+    },
   };
 }
 
 function noChecks(bench: Bench): Bench {
   return { rules: { ...bench.rules, policyOf: () => ACCEPT_ALL }, checks: [] };
+}
+
+/** Counts what the delivery agent answered, recipient by recipient. */
+export function countDeliveries({ outcomes }: Answered, metrics: Metrics): void {
+  for (const { reply, byNextHop } of outcomes)
+    if (byNextHop) metrics.deliveries.inc({ result: reply.kind });
 }
 
 /** A line per recipient in the manner of delivery agents; the filter's grammar would count the message twice. */

@@ -61,8 +61,16 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
       "Connections by listener and how they were received (accepted, refused, busy)",
       ["listener", "result"],
     ),
-    nextHop: counter("next_hop_total", "Recipients answered by the next hop", ["result"]),
-    deliveries: counter("deliveries_total", "Recipients answered by our own delivery", ["result"]),
+    nextHop: counter(
+      "next_hop_total",
+      "Transactions with next hops: on a new connection (connect), a used one (reuse), begun again (retry), without an answer (failure; unknown = after the final dot)",
+      ["result"],
+    ),
+    deliveries: counter(
+      "deliveries_total",
+      "Recipients answered by our own delivery (ok, tempfail, reject)",
+      ["result"],
+    ),
     quarantined: counter("quarantined_total", "Messages put into quarantine", ["category"]),
     quarantineMessages: gauge("quarantine_messages", "Messages in quarantine", "max"),
     quarantineBytes: gauge("quarantine_bytes", "Octets of the quarantine", "max"),

@@ -1,4 +1,6 @@
 // The whole path of a message through a real app: listener, judge, apply, reports, memory of retries. Next hops are scripted.
+import { parseNextHop } from "../../src/clients/next-hop.ts";
+import { smtpDestination } from "../../src/clients/smtp.ts";
 import { afterEach, describe, expect, it } from "vitest";
 import { nextHop, type NextHopServer } from "../fakes/next-hop.ts";
 import { runningApp, type AppOptions, type RunningApp } from "../fakes/running-app.ts";
@@ -249,6 +251,24 @@ describe("what is stopped is kept and found", () => {
     );
     const kept = await running.files("state/quarantine");
     expect(kept.filter((f) => f.endsWith(".gz"))).toHaveLength(1);
+  });
+});
+
+describe("DSN", () => {
+  it.each([
+    ["is offered when the next hop offers it", ["PIPELINING", "DSN"], true],
+    ["is not offered when the next hop does not", ["PIPELINING"], false],
+  ])("%s", async (_name, extensions, offered) => {
+    const next = await hop({ extensions });
+    const running = await app(next);
+    // One message makes sure that the next hop was asked.
+    await running.send({ to: ["a@ours.example"], text: mail("hi") });
+    const nextHop = parseNextHop(`smtp:unix:${running.dir}/filter.sock`);
+    if (nextHop === null) throw new Error("no next hop");
+    const client = smtpDestination({ nextHop, hostname: "client.example" });
+    const { extensions: ours } = await client.probe(AbortSignal.timeout(5000));
+    await client.close();
+    expect(ours.includes("DSN")).toBe(offered);
   });
 });
 
