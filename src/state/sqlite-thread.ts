@@ -1,14 +1,12 @@
-// The state thread: owns the writing connections of one process and runs what it is asked in batches, all that has arrived in
-// one transaction. Started by state-thread.ts.
+// The state thread: owns the writing connections of one process and runs what it is asked in batches, each one transaction.
+// Started by state-thread.ts.
 import { DatabaseSync } from "node:sqlite";
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { REMEMBER_MS } from "./handed-on.ts";
 import { sqliteOperations } from "./sqlite-operations.ts";
 import { BUSY_MS } from "./sqlite-schema.ts";
 import type { StateAnswer, StateQuestion } from "./state-thread.ts";
 
-/** Operations of one transaction: bounds how long other processes wait for the write lock. */
-const MAX_BATCH = 500;
 const EXPIRE_EVERY_MS = 1000;
 const EXPIRE_ROWS = 200;
 
@@ -25,68 +23,76 @@ durable.exec("PRAGMA synchronous = FULL");
 const note = durable.prepare("INSERT OR REPLACE INTO handed_on (key, until) VALUES (?, ?)");
 let expired = 0;
 
+interface Transaction {
+  begin(): void;
+  commit(): void;
+  /** What happens when something failed in between; never throws. */
+  rollback(): void;
+}
+
+function transactions(on: DatabaseSync): Transaction {
+  const [begin, commit] = [on.prepare("BEGIN IMMEDIATE"), on.prepare("COMMIT")];
+  return {
+    begin: () => void begin.run(),
+    commit: () => void commit.run(),
+    rollback() {
+      try {
+        if (on.isTransaction) on.exec("ROLLBACK");
+      } catch {
+        // What matters is the first error; SQLite has rolled back by itself then.
+      }
+    },
+  };
+}
+
+const [quick, safe] = [transactions(db), transactions(durable)];
+
 function inTransaction(
-  on: DatabaseSync,
+  on: Transaction,
   questions: readonly StateQuestion[],
   run: (question: StateQuestion) => unknown,
-  also: () => void = () => {},
 ): StateAnswer[] {
   try {
-    on.exec("BEGIN IMMEDIATE");
-    const answers = questions.map((question): StateAnswer => ({
-      id: question.id,
-      value: run(question),
-      error: null,
-    }));
-    also();
-    on.exec("COMMIT");
+    on.begin();
+    const answers = questions.map((question): StateAnswer => [null, run(question) ?? null]);
+    on.commit();
     return answers;
   } catch (error) {
-    try {
-      if (on.isTransaction) on.exec("ROLLBACK");
-    } catch {
-      // What matters is the first error; SQLite has rolled back by itself then.
-    }
+    on.rollback();
     const text = error instanceof Error ? error.message : String(error);
-    return questions.map(({ id }) => ({ id, value: null, error: text }));
+    return questions.map(() => [text, null]);
   }
 }
 
-function run(batch: readonly StateQuestion[]): StateAnswer[] {
-  const notes = batch.filter(({ name }) => name === "rememberHandedOn");
-  const others = batch.filter(({ name }) => name !== "rememberHandedOn");
-  const answers: StateAnswer[] = [];
-  if (others.length > 0) {
-    const due = Date.now() - expired > EXPIRE_EVERY_MS;
-    if (due) expired = Date.now();
-    answers.push(
-      ...inTransaction(
-        db,
-        others,
-        ({ name, args }) => operations[name]?.(...args),
-        () => {
-          if (due) operations["expire"]?.(Date.now(), EXPIRE_ROWS);
-        },
-      ),
-    );
-  }
-  if (notes.length > 0) {
-    answers.push(
-      ...inTransaction(durable, notes, ({ args: [keys, now] }) => {
-        for (const key of keys as string[]) note.run(key, (now as number) + REMEMBER_MS);
-      }),
-    );
-  }
-  return answers;
+const isNote = ([name]: StateQuestion): boolean => name === NOTE;
+const NOTE = "rememberHandedOn";
+
+function run(batch: readonly StateQuestion[]): readonly StateAnswer[] {
+  if (!batch.some(isNote)) return inTransaction(quick, batch, runOne);
+  const others = batch.filter((question) => !isNote(question));
+  const answers = others.length === 0 ? [] : inTransaction(quick, others, runOne);
+  const noted = inTransaction(safe, batch.filter(isNote), ([, [keys, now]]) => {
+    for (const key of keys as string[]) note.run(key, (now as number) + REMEMBER_MS);
+  });
+  // Each list is in the order of its questions.
+  const next = [answers.values(), noted.values()] as const;
+  return batch.map((question) => {
+    const one = next[isNote(question) ? 1 : 0].next();
+    return one.done === true ? ["no answer", null] : one.value;
+  });
 }
 
-parentPort?.on("message", (first: readonly StateQuestion[]) => {
-  const batch = [...first];
-  while (batch.length < MAX_BATCH && parentPort !== null) {
-    const more = receiveMessageOnPort(parentPort) as
-      { message: readonly StateQuestion[] } | undefined;
-    if (more === undefined) break;
-    batch.push(...more.message);
-  }
-  parentPort?.postMessage(run(batch));
+const runOne = ([name, args]: StateQuestion): unknown => operations[name]?.(...args);
+
+/** Between batches, in a transaction of its own: no answer waits for it. What fails now is tried again a second later. */
+function expire(): void {
+  const now = Date.now();
+  if (now - expired < EXPIRE_EVERY_MS) return;
+  expired = now;
+  inTransaction(quick, [["expire", [now, EXPIRE_ROWS]]], runOne);
+}
+
+parentPort?.on("message", (batch: string) => {
+  parentPort?.postMessage(JSON.stringify(run(JSON.parse(batch) as StateQuestion[])));
+  expire();
 });

@@ -1,38 +1,38 @@
-// The side of the state thread that the event loop sees: questions of one tick travel together, each has its own deadline, and
-// a thread that dies fails what it was asked and is started again at the next question.
+// The side of the state thread that the event loop sees. One batch is under way at a time and what is asked meanwhile is the next
+// one: the busier it is, the more share a message, a wake-up and a transaction. Each question has its own deadline, and a
+// thread that dies fails what it was asked and is started again at the next question.
 import { Worker } from "node:worker_threads";
+import { clearDeadline, deadline, type Deadline } from "../sys/deadlines.ts";
 
-export interface StateQuestion {
-  readonly id: number;
-  readonly name: string;
-  readonly args: readonly unknown[];
-}
+/** A batch travels as JSON text: copying one string is cheaper than cloning its objects. */
+export type StateQuestion = readonly [name: string, args: readonly unknown[]];
 
-export interface StateAnswer {
-  readonly id: number;
-  readonly value: unknown;
-  /** Null when it was done. */
-  readonly error: string | null;
-}
+/** In the order of the questions; `error` null when it was done. */
+export type StateAnswer = readonly [error: string | null, value: unknown];
 
 interface Waiter {
+  readonly question: StateQuestion;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout | null;
+  deadline: Deadline | null;
+  /** Nobody waits any more: its deadline has come. */
+  late: boolean;
 }
 
 /** Questions under way; more are refused at once, so that a stuck disk does not fill the memory. */
 const MAX_WAITING = 10_000;
+/** Operations of one transaction: bounds how long other processes wait for the write lock. */
+const MAX_BATCH = 500;
 /** What the first questions may wait beyond their deadline, while the thread starts. */
 const START_MS = 2000;
 
 /** One thread over one file. */
 export class StateThread {
-  private readonly waiting = new Map<number, Waiter>();
   private readonly file: string;
-  private outbox: StateQuestion[] = [];
+  private queue: Waiter[] = [];
+  private flying: readonly Waiter[] = [];
+  private scheduled = false;
   private thread: Worker | null = null;
-  private next = 0;
   private closed = false;
   private answered = false;
 
@@ -41,36 +41,62 @@ export class StateThread {
   }
 
   /**
-   * Runs one operation in the next batch. Rejects with what SQLite said, or after `deadlineMs` (0 = waits): it may still be
-   * done then.
+   * Runs one operation in the next batch; arguments and value are what JSON can hold. Rejects with what SQLite said, or after
+   * `deadlineMs` (0 = waits): it may still be done then.
    */
   call(name: string, args: readonly unknown[], deadlineMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.closed) return reject(new Error("state store: closed"));
-      if (this.waiting.size >= MAX_WAITING) return reject(new Error("state store: overloaded"));
-      const id = this.next++;
-      const patience = deadlineMs + (this.answered ? 0 : START_MS);
-      const timer = deadlineMs === 0 ? null : setTimeout(() => this.late(id), patience);
-      this.waiting.set(id, { resolve, reject, timer });
-      this.outbox.push({ id, name, args });
-      if (this.outbox.length === 1) setImmediate(() => this.send());
+      if (this.queue.length + this.flying.length >= MAX_WAITING)
+        return reject(new Error("state store: overloaded"));
+      const waiter: Waiter = {
+        question: [name, args],
+        resolve,
+        reject,
+        deadline: null,
+        late: false,
+      };
+      if (deadlineMs > 0) {
+        const patience = deadlineMs + (this.answered ? 0 : START_MS);
+        waiter.deadline = deadline(patience, () => this.late(waiter));
+      }
+      this.queue.push(waiter);
+      this.schedule();
     });
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    while (this.waiting.size > 0 && this.thread !== null)
+    while (this.waiting && this.thread !== null)
       await new Promise((resolve) => setTimeout(resolve, 5));
     await this.thread?.terminate();
     this.thread = null;
   }
 
+  /** Somebody still wants an answer. */
+  private get waiting(): boolean {
+    return this.queue.some(({ late }) => !late) || this.flying.some(({ late }) => !late);
+  }
+
+  /** At the end of this turn of the event loop, so that all that it brings travels together. */
+  private schedule(): void {
+    if (this.scheduled || this.flying.length > 0) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.send();
+    });
+  }
+
   private send(): void {
-    const batch = this.outbox;
-    this.outbox = [];
+    if (this.flying.length > 0) return;
+    const wanted = this.queue.filter(({ late }) => !late);
+    this.flying = wanted.slice(0, MAX_BATCH);
+    this.queue = wanted.slice(MAX_BATCH);
+    if (this.flying.length === 0) return;
     this.thread ??= this.start();
     this.thread.ref();
-    this.thread.postMessage(batch);
+    this.thread.postMessage(JSON.stringify(this.flying.map(({ question }) => question)));
   }
 
   private start(): Worker {
@@ -79,40 +105,44 @@ export class StateThread {
       execArgv: ["--disable-warning=ExperimentalWarning"],
     });
     worker.unref();
-    worker.on("message", (answers: readonly StateAnswer[]) => {
-      this.answered = true;
-      for (const answer of answers) this.heard(answer);
-      if (this.waiting.size === 0) worker.unref();
-    });
+    worker.on("message", (answers: string) => this.heard(worker, answers));
     worker.on("error", (error: Error) => this.failAll(worker, error));
     worker.on("exit", () => this.failAll(worker, new Error("its thread ended")));
     return worker;
   }
 
-  private heard({ id, value, error }: StateAnswer): void {
-    const waiter = this.waiting.get(id);
-    if (waiter === undefined) return;
-    this.waiting.delete(id);
-    if (waiter.timer !== null) clearTimeout(waiter.timer);
-    if (error === null) waiter.resolve(value);
-    else waiter.reject(new Error(`state store: ${error}`));
+  private heard(worker: Worker, text: string): void {
+    const answers = JSON.parse(text) as readonly StateAnswer[];
+    const asked = this.flying;
+    this.flying = [];
+    this.answered = true;
+    if (this.queue.length > 0) this.schedule();
+    else worker.unref();
+    for (const [n, [error, value]] of answers.entries()) {
+      const waiter = asked[n];
+      if (waiter === undefined || waiter.late) continue;
+      if (waiter.deadline !== null) clearDeadline(waiter.deadline);
+      if (error === null) waiter.resolve(value);
+      else waiter.reject(new Error(`state store: ${error}`));
+    }
   }
 
-  private late(id: number): void {
-    const waiter = this.waiting.get(id);
-    this.waiting.delete(id);
-    if (this.waiting.size === 0) this.thread?.unref();
-    waiter?.reject(new Error("state store: no answer in time"));
+  private late(waiter: Waiter): void {
+    waiter.late = true;
+    if (!this.waiting) this.thread?.unref();
+    waiter.reject(new Error("state store: no answer in time"));
   }
 
   private failAll(worker: Worker, error: Error): void {
     if (this.thread !== worker) return;
     this.thread = null;
     this.answered = false;
-    for (const waiter of this.waiting.values()) {
-      if (waiter.timer !== null) clearTimeout(waiter.timer);
-      waiter.reject(new Error(`state store: ${error.message}`, { cause: error }));
+    const failed = [...this.flying, ...this.queue];
+    this.flying = [];
+    this.queue = [];
+    for (const waiter of failed) {
+      if (waiter.deadline !== null) clearDeadline(waiter.deadline);
+      if (!waiter.late) waiter.reject(new Error(`state store: ${error.message}`, { cause: error }));
     }
-    this.waiting.clear();
   }
 }

@@ -77,6 +77,8 @@ describe("the embedded store", () => {
     );
     const store = sqliteStore(file, 10_000);
     await store.people.remember(["a@example.org"], Date.now());
+    // Expiry follows the answer: whoever asks next waits for it.
+    expect(await store.people.has("a@example.org", Date.now())).toBe(true);
     const count = (): number => Number(db.prepare("SELECT count(*) AS n FROM people").get()?.["n"]);
     expect(count()).toBe(301);
     db.close();
