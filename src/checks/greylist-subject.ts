@@ -37,12 +37,13 @@ const NO_NAME: ClientName = { name: null, confirmed: false, failed: false };
 export async function nameOf(
   client: Client,
   dns: GreylistDns | null,
-  signal: AbortSignal,
+  /** Its signal is looked at only when DNS is asked. */
+  so: { readonly signal: AbortSignal },
 ): Promise<ClientName> {
   if (client.name !== null && client.name !== "unknown")
     return { name: client.name.toLowerCase(), confirmed: true, failed: false };
   if (client.address === null || dns === null) return NO_NAME;
-  return dns.names(client.address, signal);
+  return dns.names(client.address, so.signal);
 }
 
 export interface SubjectFacts {

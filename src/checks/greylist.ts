@@ -78,11 +78,12 @@ export const greylistAtRcpt = (means: GreylistMeans): Check<"rcpt"> => ({
     const { address } = client;
     if (address === null) return [];
     const [name, spf] = await Promise.all([
-      nameOf(client, means.dns, so.signal),
+      nameOf(client, means.dns, so),
       means.dns === null ? null : means.dns.spf(client, sender, so.signal),
     ]);
-    const facts = factsOf(client, address, name, failed(spf), so.findings, false, means);
-    if (!mustWait(means.when, suspicions(facts))) return unsuspected(means);
+    const { when } = means;
+    const facts = () => factsOf(client, address, name, failed(spf), so.findings, false, means);
+    if (when !== "always" && !mustWait(when, suspicions(facts()))) return unsuspected(means);
     const asked = questionFor(
       {
         address,
@@ -136,7 +137,7 @@ async function suspected(
   so: SoFar,
   means: GreylistMeans,
 ): Promise<{ recipients: readonly Address[]; name: ClientName }> {
-  const name = await nameOf(client, means.dns, so.signal);
+  const name = await nameOf(client, means.dns, so);
   const stopped = so.findings.some(({ category }) => category === "virus" || category === "banned");
   const spfFailed = so.findings.some(
     ({ check, symbol }) => check === "auth" && /^SPF_(?:SOFT)?FAIL$/.test(symbol),
@@ -181,7 +182,7 @@ async function lookBack(
   so: SoFar,
   means: GreylistMeans,
 ): Promise<readonly Finding[]> {
-  const name = await nameOf(client, null, so.signal);
+  const name = await nameOf(client, null, so);
   const { spf, dkim } = provenBy(so.findings);
   const facts = {
     address,

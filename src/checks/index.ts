@@ -61,8 +61,13 @@ export interface RcptMeans {
 
 /** The rcpt checks over one snapshot of the rules. */
 export function rcptChecksOf(rules: RuleSet, means: RcptMeans): RcptChecks {
-  const submission = means.rates === null ? [] : [limits(rules, means.rates)];
-  const own = [accessAtRcpt(rules), ...submission];
+  const { rates } = means;
+  // What has no lines says nothing, and is asked at every recipient.
+  const submission = rates === null || rules.limits.empty ? [] : [limits(rules, rates)];
+  const lists = [rules.clients, rules.senders, rules.recipients];
+  const own = lists.some((list) => list.rules.length > 0)
+    ? [accessAtRcpt(rules), ...submission]
+    : submission;
   const inbound = [
     ...own,
     ...(asksLists(rules, means.dnsxl) ? [dnsxlAtRcpt(rules, means.dnsxl)] : []),
@@ -82,12 +87,12 @@ export const ALL_MEANS: MessageMeans = {
   resolver: async () => [],
   greylist: NO_GREYLIST,
 };
-/** The same for the policy service. */
-const NO_MEANS: RcptMeans = { rates: { take: async () => ({ count: 0, allowed: true }) } };
+/** For the same tables. */
+const NO_RATES: Pick<RateStore, "take"> = { take: async () => ({ count: 0, allowed: true }) };
 
 /** Every check of either stage, for the names that rule files may use. A check of both stages stands twice. */
 export function allChecks(rules: RuleSet): readonly Pick<Check, "name" | "symbols">[] {
-  return [...checksOf(rules, ALL_MEANS), ...rcptChecksOf(rules, NO_MEANS).inbound];
+  return [...checksOf(rules, ALL_MEANS), accessAtRcpt(rules), limits(rules, NO_RATES)];
 }
 
 /** Every symbol with the check that reports it, under default points: for scores.rules, the documentation, the metrics. */

@@ -148,7 +148,7 @@ async function explain({ flags, io, deps }: Told): Promise<number> {
   const say = (label: string, text: string): void =>
     io.out(`${`${label}:`.padEnd(12)} ${terminalText(text)}\n`);
   const exempt = exemption(address, recipient, sender, deps);
-  const name = await nameOf(client, deps.dns, signal);
+  const name = await nameOf(client, deps.dns, { signal });
   const spf = deps.dns === null ? null : await deps.dns.spf(client, sender, signal);
   const found = suspicions({
     ...name,

@@ -8,8 +8,9 @@ import { DUNNO, type PolicyAction, type PolicyRequest } from "../mail/policy-req
 import type { Reply } from "../mail/reply.ts";
 import type { RuleSet } from "../ruleset/compile.ts";
 import type { Log } from "../sys/log.ts";
+import { clearDeadline, deadline, type Deadline } from "../sys/deadlines.ts";
 import type { Metrics } from "../sys/metrics.ts";
-import { TIERS, type Check } from "../verdict/check.ts";
+import { TIERS, type Check, type SoFar } from "../verdict/check.ts";
 import { decide, findingsOf } from "../verdict/decide.ts";
 import type { Finding } from "../verdict/finding.ts";
 import type { Policy } from "../verdict/policy.ts";
@@ -113,19 +114,43 @@ async function askTier(
   timeMs: number,
   { onCheck }: AnswerRcptMeans,
 ): Promise<readonly Finding[]> {
-  const controller = new AbortController();
-  const so = { findings: [...earlier], signal: controller.signal };
+  const so = new TierSoFar([...earlier], Math.max(timeMs / 2, timeMs - LAST_WORD_MS));
   const options = { checkDeadlineMs: timeMs, onCheck };
-  const lastWordAt = Math.max(timeMs / 2, timeMs - LAST_WORD_MS);
-  const timer = setTimeout(() => controller.abort(), lastWordAt);
+  const timings = new Map<string, number>();
+  const [only] = tier;
   try {
-    const timings = new Map<string, number>();
-    const results = await Promise.all(
-      tier.map((check) => ask(check, question, so, options, timings)),
-    );
-    return results.flat();
+    if (tier.length === 1 && only !== undefined)
+      return await ask(only, question, so, options, timings);
+    const asked = tier.map((check) => ask(check, question, so, options, timings));
+    return (await Promise.all(asked)).flat();
   } finally {
-    clearTimeout(timer);
+    so.end();
+  }
+}
+
+/** What a tier is told. The signal exists from when somebody looks at it: most requests wait for nothing that needs one. */
+class TierSoFar implements SoFar {
+  readonly findings: readonly Finding[];
+  readonly #abortAfterMs: number;
+  #controller: AbortController | null = null;
+  #deadline: Deadline | null = null;
+
+  constructor(findings: readonly Finding[], abortAfterMs: number) {
+    this.findings = findings;
+    this.#abortAfterMs = abortAfterMs;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      this.#deadline = deadline(this.#abortAfterMs, () => controller.abort());
+    }
+    return this.#controller.signal;
+  }
+
+  end(): void {
+    if (this.#deadline !== null) clearDeadline(this.#deadline);
   }
 }
 
@@ -186,25 +211,26 @@ function tellLimits(
 }
 
 /** Runs it under the budget; whatever fails or is late is the configured outcome, and is logged. */
-async function withinBudget(
+function withinBudget(
   { budgetMs, onFail, log }: AnswerRcptMeans,
   run: () => Promise<Decided>,
 ): Promise<Decided> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, budgetMs, null);
+  return new Promise((resolve) => {
+    let over = false;
+    const end = (decided: Decided | null, why: string): void => {
+      if (over) return;
+      over = true;
+      clearDeadline(budget);
+      if (decided !== null) return resolve(decided);
+      log.warn(`policy: a request could not be answered: ${why}`);
+      resolve({ action: onFail === "defer" ? UNAVAILABLE : DUNNO, reason: why, logged: true });
+    };
+    const budget = deadline(budgetMs, () => end(null, `no answer within ${budgetMs} ms`));
+    run().then(
+      (decided) => end(decided, ""),
+      (error: unknown) => end(null, error instanceof Error ? error.message : String(error)),
+    );
   });
-  let why = `no answer within ${budgetMs} ms`;
-  try {
-    const decided = await Promise.race([run(), late]);
-    if (decided !== null) return decided;
-  } catch (error) {
-    why = error instanceof Error ? error.message : String(error);
-  } finally {
-    clearTimeout(timer);
-  }
-  log.warn(`policy: a request could not be answered: ${why}`);
-  return { action: onFail === "defer" ? UNAVAILABLE : DUNNO, reason: why, logged: true };
 }
 
 const STATES: ReadonlySet<string> = new Set([

@@ -25,8 +25,10 @@ export function hints(): Hints {
       if (known === undefined) {
         known = new Set();
         said.set(instance, known);
-        const [oldest] = said.keys();
-        if (said.size > MAX_INSTANCES && oldest !== undefined) said.delete(oldest);
+        if (said.size > MAX_INSTANCES) {
+          const [oldest] = said.keys();
+          if (oldest !== undefined) said.delete(oldest);
+        }
       }
       const line = lines.find((one) => !known.has(one));
       if (line === undefined) return null;
