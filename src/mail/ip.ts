@@ -6,6 +6,7 @@ import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from "node:net";
  * "IPv6:" tag of SMTP (RFC 5321 4.1.3).
  */
 export function canonicalIp(text: string): string | null {
+  if (isIPv4(text)) return text;
   const bare = text.replace(/^\[(.*)\]$/, "$1").replace(/^ipv6:/i, "");
   if (isIPv4(bare)) return bare;
   if (!isIPv6(bare) || bare.includes("%")) return null;

@@ -19,9 +19,15 @@ export function organisation(name: string): string | null {
   return getDomain(name, { allowPrivateDomains: true, extractHostname: false });
 }
 
-/** True when the name was made from the address, or for a line: it has octets of the address or a dynamic word in it. */
-export function isGeneric(name: string, address: string): boolean {
-  const domain = organisation(name);
+/**
+ * True when the name was made from the address, or for a line: it has octets of the address or a dynamic word in it. `domain` is
+ * its organisation, when that is known already.
+ */
+export function isGeneric(
+  name: string,
+  address: string,
+  domain: string | null = organisation(name),
+): boolean {
   if (domain === null) return true;
   const host = name
     .toLowerCase()
@@ -40,11 +46,13 @@ export function organisationOf(
   address: string,
   shared: ReadonlySet<string>,
 ): string | null {
-  const domain = organisation(name.toLowerCase());
-  if (domain === null || isGeneric(name, address)) return null;
-  const labels = name.toLowerCase().split(".").slice(-10);
-  for (let at = 0; at < labels.length - 1; at++) {
-    const suffix = labels.slice(at).join(".");
+  const lower = name.toLowerCase();
+  const domain = organisation(lower);
+  if (domain === null || isGeneric(lower, address, domain)) return null;
+  const labels = lower.split(".").slice(-10);
+  let suffix = labels.pop() ?? "";
+  for (const label of labels.reverse()) {
+    suffix = `${label}.${suffix}`;
     if (SHIPPED.has(suffix) || shared.has(suffix)) return null;
   }
   return domain;
@@ -56,11 +64,16 @@ function holdsAddress(host: string, address: string): boolean {
   const ip = canonicalIp(address);
   if (ip === null) return false;
   if (ip.includes(":")) return holdsGroups(host, ip);
+  const digits = /\d/.test(host);
+  // Neither room for the address in hexadecimal nor anything decimal: "mx." and most others.
+  if (!digits && host.length < 8) return false;
   const octets = ip.split(".").map(Number);
   const compact = host.replace(/[^a-z0-9]/g, "");
   const hex = octets.map((octet) => octet.toString(16).padStart(2, "0")).join("");
+  if (compact.includes(hex)) return true;
+  if (!digits) return false;
   const padded = octets.map((octet) => String(octet).padStart(3, "0"));
-  if (compact.includes(hex) || compact.includes(padded.join(""))) return true;
+  if (compact.includes(padded.join(""))) return true;
   if (compact.includes([...padded].reverse().join(""))) return true;
   const numbers = (host.match(/\d+/g) ?? []).map(Number);
   for (let at = 0; at + 1 < numbers.length; at++) {

@@ -28,6 +28,17 @@ export function policyReader(): PolicyReader {
 }
 
 const NEWLINE = 10;
+const RETURN = 13;
+
+/** What Postfix sends with every request; only names beside these are looked at twice. */
+const KNOWN: ReadonlySet<string> = new Set(
+  (
+    "request protocol_state protocol_name helo_name queue_id sender recipient recipient_count client_address client_name " +
+    "client_port reverse_client_name server_address server_port instance size etrn_domain stress sasl_method sasl_username " +
+    "sasl_sender ccert_subject ccert_issuer ccert_fingerprint ccert_pubkey_fingerprint encryption_protocol " +
+    "encryption_cipher encryption_keysize policy_context compatibility_level mail_version"
+  ).split(" "),
+);
 
 class Reader implements PolicyReader {
   failure: string | null = null;
@@ -68,7 +79,7 @@ class Reader implements PolicyReader {
     const done: PolicyRequest[] = [];
     for (let at = 0; at < text.length && this.failure === null;) {
       const end = text.indexOf("\n", at);
-      const last = text[end - 1] === "\r" && end > at ? end - 1 : end;
+      const last = text.charCodeAt(end - 1) === RETURN && end > at ? end - 1 : end;
       if (last === at) this.#complete(done);
       else this.#line(text.slice(at, last));
       at = end + 1;
@@ -92,7 +103,8 @@ class Reader implements PolicyReader {
     const equals = line.indexOf("=");
     if (equals <= 0) return this.#fail("a line is no name=value");
     const name = line.slice(0, equals);
-    if (!/^[A-Za-z0-9_.-]{1,100}$/.test(name)) return this.#fail("an attribute has no proper name");
+    if (!KNOWN.has(name) && !/^[A-Za-z0-9_.-]{1,100}$/.test(name))
+      return this.#fail("an attribute has no proper name");
     // A value that could smuggle a line in would come behind the true one: two of a name are no request.
     if (this.#request.has(name)) return this.#fail("an attribute stands twice");
     this.#request.set(name, line.slice(equals + 1));
