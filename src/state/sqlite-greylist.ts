@@ -36,8 +36,11 @@ type Row = Record<string, unknown>;
 
 export function sqliteGreylist(db: DatabaseSync): SqliteGreylist {
   const clients = sqliteClients(db);
-  const put = db.prepare(`INSERT OR REPLACE INTO greylist
-    (pair, origin, sender, recipient, first, last, attempts, passed, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  // An update in place leaves the index on `until` alone where that stays the same.
+  const put = db.prepare(`INSERT INTO greylist
+    (pair, origin, sender, recipient, first, last, attempts, passed, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET first = excluded.first, last = excluded.last, attempts = excluded.attempts,
+      passed = excluded.passed, until = excluded.until`);
   return {
     ask: asker(db, put, clients),
     records(filter, limit, now) {
