@@ -198,7 +198,7 @@ async function readBody(
 ): Promise<void> {
   let skip = header.size;
   let since = 0;
-  for await (const chunk of body.open()) {
+  for await (const chunk of body.lend?.() ?? body.open()) {
     const from = Math.min(skip, chunk.length);
     skip -= from;
     for (let at = from; at < chunk.length; at += PIECE) {

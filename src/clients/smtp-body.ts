@@ -49,9 +49,10 @@ async function copySpool(
   stallMs: number,
 ): Promise<Failure | null> {
   let reader: AsyncIterator<Buffer> | null = null;
+  const lent = body.lend !== undefined;
   const pull = async (): Promise<IteratorResult<Buffer> | { readonly error: unknown }> => {
     try {
-      reader ??= body.open()[Symbol.asyncIterator]();
+      reader ??= (body.lend?.() ?? body.open())[Symbol.asyncIterator]();
       return await reader.next();
     } catch (error) {
       return { error };
@@ -68,6 +69,8 @@ async function copySpool(
       if (next.done === true) return null;
       const failed = await writer.add(next.value);
       if (failed !== null) return failed;
+      const kept = lent ? await writer.letGo(body.size) : null;
+      if (kept !== null) return kept;
     }
   } finally {
     release(reader);
@@ -103,6 +106,15 @@ class PieceWriter {
     return this.#addLarge(buffer);
   }
 
+  /** Makes what came so far changeable: it is with the kernel, or, when it is the end of the message, a copy is held back. */
+  async letGo(bodySize: number): Promise<Failure | null> {
+    if (this.size < bodySize) {
+      if (this.#heldSize > 0) this.#write();
+    } else this.#held = this.#held.map((piece) => Buffer.from(piece));
+    const taken = await this.#connection.taken(STEP, this.#stallMs);
+    return isFailure(taken) ? taken : null;
+  }
+
   rest(): readonly Buffer[] {
     const ended = this.size === 0 || (this.#previous === CR && this.#last === LF);
     this.#held.push(endOfData(ended));
@@ -113,9 +125,7 @@ class PieceWriter {
     for (let at = 0; at < buffer.length; at += PIECE) {
       const piece = buffer.subarray(at, at + PIECE);
       if (this.#heldSize + piece.length > PIECE) {
-        const full = this.#connection.write(this.#held, 0);
-        this.#held = [];
-        this.#heldSize = 0;
+        const full = this.#write();
         const failed = full ? await this.#connection.drained(STEP, this.#stallMs) : null;
         if (failed !== null && isFailure(failed)) return failed;
         if (this.#connection.fault !== null) return this.#connection.ended(STEP);
@@ -123,6 +133,14 @@ class PieceWriter {
       this.#hold(piece);
     }
     return null;
+  }
+
+  /** True: the peer does not keep up. */
+  #write(): boolean {
+    const full = this.#connection.write(this.#held, 0);
+    this.#held = [];
+    this.#heldSize = 0;
+    return full;
   }
 
   #hold(octets: Buffer): void {

@@ -39,6 +39,8 @@ const READ_BUFFER = 8192;
 const QUIT_MS = 1000;
 const DONE = {};
 
+type Awaited = "connect" | "drain" | "taken" | "reply" | "other";
+
 export class Connection {
   /** Transactions begun on it. */
   served = 0;
@@ -59,7 +61,7 @@ export class Connection {
   #fault: Fault | null = null;
   #leaving = false;
   #waiter: ((value: object) => void) | null = null;
-  #awaited: "connect" | "drain" | "reply" | "other" = "connect";
+  #awaited: Awaited = "connect";
   #step: Step = "fwd-connect";
   #timer: NodeJS.Timeout | null = null;
   #due = 0;
@@ -128,7 +130,7 @@ export class Connection {
     if (this.#fault !== null) return false;
     this.#owed += replies;
     this.#socket.cork();
-    for (const piece of pieces) this.#socket.write(piece);
+    for (const piece of pieces) this.#socket.write(piece, this.#onTaken);
     this.#socket.uncork();
     return this.#socket.writableNeedDrain;
   }
@@ -137,6 +139,12 @@ export class Connection {
   drained(step: Step, ms: number): Promise<object | Failure> {
     if (!this.#socket.writableNeedDrain && this.#fault === null) return Promise.resolve(DONE);
     return this.#wait("drain", step, ms);
+  }
+
+  /** Waits until the kernel has all that was written, at most `ms`: from then on the buffers may be changed. */
+  taken(step: Step, ms: number): Promise<object | Failure> {
+    if (this.#socket.writableLength === 0 && this.#fault === null) return Promise.resolve(DONE);
+    return this.#wait("taken", step, ms);
   }
 
   /** The next reply that is owed, in the order of the commands; at most `ms` for this one. */
@@ -180,6 +188,10 @@ export class Connection {
     setTimeout(() => this.fail("closed", "left"), QUIT_MS).unref();
   }
 
+  readonly #onTaken = (): void => {
+    if (this.#awaited === "taken" && this.#socket.writableLength === 0) this.#resolve(DONE);
+  };
+
   #receive(chunk: Buffer): void {
     if (this.#fault !== null || this.#leaving) return;
     const fault = this.#reader.push(chunk);
@@ -195,7 +207,7 @@ export class Connection {
     else this.#replies.push(reply);
   }
 
-  #wait(awaited: "connect" | "drain" | "reply" | "other", step: Step, ms: number): Promise<object> {
+  #wait(awaited: Awaited, step: Step, ms: number): Promise<object> {
     this.#step = step;
     this.#awaited = awaited;
     if (this.#fault !== null) return Promise.resolve({ ...this.#fault, step });

@@ -97,10 +97,15 @@ function own({ senderParams }: Copy): readonly string[] {
 }
 
 function prefixed(head: Buffer, body: Body): Body {
-  const open = async function* (): AsyncGenerator<Buffer> {
+  const following = async function* (rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     yield head;
-    yield* body.open();
+    yield* rest;
   };
   const bytes = body.bytes === null ? null : [head, ...body.bytes];
-  return { size: head.length + body.size, bytes, open };
+  return {
+    size: head.length + body.size,
+    bytes,
+    open: () => following(body.open()),
+    lend: () => following(body.lend?.() ?? body.open()),
+  };
 }

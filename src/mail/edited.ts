@@ -45,11 +45,11 @@ export function editedBody(header: Header, body: Body, edits: readonly HeaderEdi
   );
   const size = body.size + prefix.length + changed;
   const bytes = body.bytes === null ? null : withoutCopying(prefix, cuts, header, body.bytes);
-  const open = async function* (): AsyncGenerator<Buffer> {
+  const read = async function* (lent: boolean): AsyncGenerator<Buffer> {
     if (bytes !== null) yield* bytes;
-    else yield* streamed(prefix, cuts, header, body);
+    else yield* streamed(prefix, cuts, header, body, lent);
   };
-  return { size, bytes, open };
+  return { size, bytes, open: () => read(false), lend: () => read(true) };
 }
 
 function prefixOf(header: Header, edits: readonly HeaderEdit[]): Buffer {
@@ -111,16 +111,17 @@ async function* streamed(
   cuts: readonly Cut[],
   header: Header,
   body: Body,
+  lent: boolean,
 ): AsyncGenerator<Buffer> {
   if (prefix.length > 0) yield prefix;
   let head: Buffer[] | null = cuts.length > 0 && header.size > 0 ? [] : null;
   let held = 0;
-  for await (const piece of body.open()) {
+  for await (const piece of (lent ? body.lend?.() : null) ?? body.open()) {
     if (head === null) {
       yield piece;
       continue;
     }
-    head.push(piece);
+    head.push(lent ? Buffer.from(piece) : piece);
     held += piece.length;
     if (held < header.size) continue;
     const all = Buffer.concat(head);

@@ -92,6 +92,11 @@ export interface Body {
   /** All octets as buffers in order when they are in memory (the fast path), else null: use open(). */
   readonly bytes: readonly Buffer[] | null;
   open(): AsyncIterable<Buffer>;
+  /**
+   * The same octets for a reader that keeps none of them: each piece may be overwritten as soon as the next one is asked for
+   * (`body.lend?.() ?? body.open()`). A large message then costs one buffer instead of its size in garbage.
+   */
+  lend?(): AsyncIterable<Buffer>;
 }
 
 export interface Message {

@@ -173,7 +173,7 @@ export async function hashesOf(
   const content = createHash("sha256");
   let at = 0;
   let pause = 0;
-  for await (const buffer of body.bytes ?? body.open()) {
+  for await (const buffer of body.bytes ?? body.lend?.() ?? body.open()) {
     for (let from = 0; from < buffer.length; from += WHOLE) {
       const piece = buffer.subarray(from, from + WHOLE);
       whole.update(piece);

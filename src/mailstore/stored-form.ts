@@ -89,7 +89,7 @@ async function* spooled(body: Body, signal: AbortSignal): AsyncGenerator<Buffer>
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     signal.throwIfAborted();
-    const chunks = body.open()[Symbol.asyncIterator]();
+    const chunks = (body.lend?.() ?? body.open())[Symbol.asyncIterator]();
     let left = body.size;
     for (;;) {
       const next = await Promise.race([chunks.next(), aborted]);

@@ -13,6 +13,8 @@ export interface Spool {
   readonly fd: number | null;
   /** All octets in pieces of up to 128 KiB, each the reader's own when they come from the file. */
   open(): AsyncIterable<Buffer>;
+  /** The same; a piece from the file is valid until the next one is asked for, since all share one buffer. */
+  lend(): AsyncIterable<Buffer>;
   /** Frees memory and file. A read under way still ends; the next one fails. Again is harmless. */
   dispose(): void;
 }
@@ -44,6 +46,10 @@ export class MemorySpool implements Spool {
     for (const piece of this.bytes) yield piece;
   }
 
+  lend(): AsyncGenerator<Buffer> {
+    return this.open();
+  }
+
   dispose(): void {
     this.#release?.();
     this.#release = null;
@@ -70,9 +76,18 @@ export class FileSpool implements Spool {
 
   async *open(): AsyncGenerator<Buffer> {
     for (let at = 0; at < this.size;) {
-      const piece = await this.#read(at, Math.min(READ_SIZE, this.size - at));
-      yield piece;
+      const piece = await this.#read(at, Buffer.allocUnsafeSlow(this.#next(at)));
       at += piece.length;
+      yield piece;
+    }
+  }
+
+  async *lend(): AsyncGenerator<Buffer> {
+    const buffer = Buffer.allocUnsafeSlow(this.#next(0));
+    for (let at = 0; at < this.size;) {
+      const piece = await this.#read(at, buffer.subarray(0, this.#next(at)));
+      at += piece.length;
+      yield piece;
     }
   }
 
@@ -82,19 +97,23 @@ export class FileSpool implements Spool {
     if (this.#reading === 0) closeUnlinked(this.#fd);
   }
 
+  /** Octets of the piece at a position. */
+  #next(position: number): number {
+    return Math.min(READ_SIZE, this.size - position);
+  }
+
   /** The descriptor stays open while a read is under way, since its number could be given to another file. */
-  #read(position: number, length: number): Promise<Buffer> {
+  #read(position: number, buffer: Buffer): Promise<Buffer> {
     if (this.#disposed) return Promise.reject(new Error("the spool was disposed of"));
     this.#reading++;
     return new Promise((resolve, reject) => {
-      const buffer = Buffer.allocUnsafeSlow(length);
-      read(this.#fd, buffer, 0, length, position, (error, count) => {
+      read(this.#fd, buffer, 0, buffer.length, position, (error, count) => {
         this.#reading--;
         if (this.#disposed && this.#reading === 0) closeUnlinked(this.#fd);
         if (error) return reject(error);
         if (count === 0)
           return reject(new Error("the spool file is shorter than what was written"));
-        resolve(count === length ? buffer : buffer.subarray(0, count));
+        resolve(count === buffer.length ? buffer : buffer.subarray(0, count));
       });
     });
   }

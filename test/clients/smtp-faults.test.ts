@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { replyLine } from "../../src/mail/reply.ts";
 import type { SmtpOptions } from "../../src/clients/smtp.ts";
+import type { Body } from "../../src/mail/message.ts";
 import { copyOf, octets, rcpt, streamed } from "../fakes/copy.ts";
 import { ALL_EXTENSIONS, CLOSE, type Answer, type NextHopOptions } from "../fakes/next-hop.ts";
 import { NEVER, rig, send, settle } from "./smtp-rig.ts";
@@ -179,6 +180,59 @@ describe("while the body goes out", () => {
     expect(server.delivered[0]?.body.length).toBe(320 * piece.length);
     // What lies between us and the peer is the kernel's: some MB on loopback, never the message.
     expect(most).toBeLessThan(10_000_000);
+  });
+});
+
+describe("a body that lends its octets", () => {
+  const line = (i: number): string => `${i}:${"x".repeat(i % 900)}\r\n.${i}\r\n`;
+  const content = Buffer.from(Array.from({ length: 1_000 }, (_, i) => line(i)).join(""));
+
+  /** Pieces of `step` octets in one buffer, overwritten as soon as the next is asked for. */
+  const lending = (step: number, from: Buffer = content): Body => ({
+    ...streamed(from.length, () => {
+      throw new Error("not to be opened");
+    }),
+    async *lend() {
+      const one = Buffer.alloc(step);
+      for (let at = 0; at < from.length; at += step) {
+        const length = from.copy(one, 0, at, at + step);
+        yield one.subarray(0, length);
+        one.fill("#");
+      }
+    },
+  });
+
+  test.each([1000, 65_536, 131_072, 1_000_000])("in pieces of %d arrives whole", async (step) => {
+    const { server, to } = await rig({ dot: "250 Ok" });
+    const sent = await Promise.all(
+      [1, 2, 3].map(() => send(to, copyOf({ body: lending(step) }), [A])),
+    );
+    expect(sent.map(([reply]) => reply?.slice(0, 4))).toEqual(["250 ", "250 ", "250 "]);
+    expect(server.delivered.map(({ body }) => body.equals(content))).toEqual([true, true, true]);
+  });
+
+  test("waits for a peer that does not read, and ends with the message's deadline", async () => {
+    const { server, to, mta } = await rig({ stopReadingAfter: 1000 });
+    const large = Buffer.alloc(30_000_000, "0123456789abcd\r\n");
+    const [reply] = await send(
+      to,
+      copyOf({ body: lending(131_072, large) }),
+      [A],
+      AbortSignal.timeout(200),
+    );
+    expect(reply).toBe(`451 4.4.2 Timed out during fwd-data-contents, MTA(${mta}), id=00042-01`);
+    expect(server.delivered).toEqual([]);
+  });
+
+  test.each([
+    ["shorter", -1],
+    ["longer", 1],
+  ])("and is %s than it said is not sent", async (_name, difference) => {
+    const { server, to } = await rig({ dot: "250 Ok" });
+    const body = { ...lending(65_536), size: content.length - difference };
+    const [reply] = await send(to, copyOf({ body }), [A]);
+    expect(reply).toMatch(/^451 /);
+    expect(server.delivered).toEqual([]);
   });
 });
 
