@@ -18,6 +18,7 @@ import type { Bench, JudgeOptions } from "./engine/judge.ts";
 import { notices, type Notices } from "./engine/notices.ts";
 import { record } from "./engine/record.ts";
 import { benchOf, isLocal, nextBench, surroundings } from "./judging.ts";
+import type { TreeReader } from "./content/tree.ts";
 import type { GreylistMeans } from "./checks/greylist.ts";
 import { greylisting } from "./greylisting.ts";
 import { deliversHere } from "./housekeeping.ts";
@@ -244,6 +245,7 @@ class Rooms {
 
   private handler(entry: ListenerConfig, destination: Destination): SmtpHandler {
     const passes = new WeakMap<Transaction, () => void>();
+    const trees = new WeakMap<Transaction, TreeReader>();
     const means =
       entry.role === "delivery"
         ? this.deliveryMeans(destination)
@@ -268,8 +270,17 @@ class Rooms {
         local?.rcpt(recipient, announcedSize(transaction)) ?? ok("Ok", "2.1.5"),
       message: async (transaction, spool, gone) => {
         metrics.spoolBytes.set(this.spool.held);
-        return answer(transaction, spool, intake, gone, means);
+        const arrived = trees.get(transaction) ?? null;
+        return answer(transaction, spool, intake, gone, means, arrived);
       },
+      // The delivery agent looks into no message.
+      ...(entry.role === "filter" && {
+        open: (transaction) => {
+          const tree = means.around.arrivingTree();
+          trees.set(transaction, tree);
+          return tree;
+        },
+      }),
       end: (transaction) => {
         passes.get(transaction)?.();
         metrics.inFlight.dec();

@@ -2,7 +2,8 @@
 // the domains that are ours. Shared by the worker, `scan` and `rules check`.
 import type { Config } from "./config.ts";
 import { checksOf, type MessageMeans } from "./checks/index.ts";
-import { readTree } from "./content/tree.ts";
+import { readTree, treeReader } from "./content/tree.ts";
+import type { TreeLimits } from "./content/tree-walk.ts";
 import type { Bench } from "./engine/judge.ts";
 import type { Surroundings } from "./engine/receive.ts";
 import { networks } from "./mail/ip.ts";
@@ -38,19 +39,20 @@ function benchFrom(compiled: CompiledRules, means: MessageMeans | undefined): Be
 /** `keepTexts` tells for each message whether its texts are looked at for links. */
 export function surroundings(config: Config, keepTexts: () => boolean = () => false): Surroundings {
   const { limits, networks: nets } = config;
+  const treeLimits = (): TreeLimits => ({
+    maxParts: limits.parts,
+    maxDepth: limits.depth,
+    maxHeaderBytes: limits.header_size,
+    keepTexts: keepTexts(),
+  });
   return {
     internal: networks(nets.internal),
     relays: networks(nets.relays),
     mtaNames: new Set(nets.mta_names.map((name) => name.toLowerCase())),
     maxReceived: limits.received,
     maxHeaderBytes: limits.header_size,
-    readTree: (body) =>
-      readTree(body, {
-        maxParts: limits.parts,
-        maxDepth: limits.depth,
-        maxHeaderBytes: limits.header_size,
-        keepTexts: keepTexts(),
-      }),
+    readTree: (body) => readTree(body, treeLimits()),
+    arrivingTree: () => treeReader(treeLimits()),
     nextId: logIds(),
     mailId,
   };

@@ -38,7 +38,8 @@ export function markFinder(): MarkFinder {
       look(octets, marks);
       const kept: Buffer =
         tail === null || octets.length >= OVERLAP ? octets : Buffer.concat([tail, octets]);
-      tail = kept.subarray(Math.max(0, kept.length - OVERLAP));
+      // A copy, since the octets may be overwritten.
+      tail = Buffer.from(kept.subarray(Math.max(0, kept.length - OVERLAP)));
     },
   };
 }

@@ -1,6 +1,7 @@
 // The story of a message, read top to bottom: receive, judge, apply, report, record, and the replies that the client gets. The
 // servers call it; every room of the house is one line here.
 import { createHash } from "node:crypto";
+import type { TreeReader } from "../content/tree.ts";
 import { firstField } from "../mail/header.ts";
 import type { Body, Message, Transaction } from "../mail/message.ts";
 import { tempfail, type Reply } from "../mail/reply.ts";
@@ -34,7 +35,7 @@ export interface AnswerMeans {
 
 /**
  * Answers one message: over LMTP one reply per recipient, else one reply. `gone` = the client left; before our dot that aborts,
- * after it we remember who has the message. Rejects only on faults of ours (the server says 451).
+ * after it we remember who has the message. `arrived` walked the octets while they came (receive.ts). Rejects only on faults of ours (the server says 451).
  */
 export async function answer(
   transaction: Transaction,
@@ -42,11 +43,12 @@ export async function answer(
   intake: Intake,
   gone: AbortSignal,
   means: AnswerMeans,
+  arrived: TreeReader | null = null,
 ): Promise<readonly Reply[]> {
   const start = performance.now();
   const deadline = deadlineOf(means.budgetMs(intake.mode), gone);
   try {
-    const message = await receive(transaction, body, intake, means.around);
+    const message = await receive(transaction, body, intake, means.around, arrived);
     if (isReply(message)) return refuseAll(transaction, message);
     const together = transaction.protocol !== "LMTP";
     const bench = means.bench();
@@ -160,7 +162,7 @@ async function keysOf(message: Message): Promise<string[]> {
   const { envelope, header, body } = message;
   const hash = createHash("sha256");
   let skip = header.size;
-  for await (const chunk of body.open()) {
+  for await (const chunk of body.lend?.() ?? body.open()) {
     if (chunk.length > skip) hash.update(skip > 0 ? chunk.subarray(skip) : chunk);
     skip = Math.max(0, skip - chunk.length);
   }

@@ -11,6 +11,7 @@ import {
   type Transaction,
   type Tree,
 } from "../mail/message.ts";
+import type { TreeReader } from "../content/tree.ts";
 import { parseReceived, type Received } from "../mail/received.ts";
 import { reject, type Reply } from "../mail/reply.ts";
 
@@ -34,16 +35,22 @@ export interface Surroundings {
   readonly maxReceived: number;
   readonly maxHeaderBytes: number;
   readTree(body: Body): Promise<Tree>;
+  /** A reader for a message that is still coming; what it read is handed to receive(). */
+  arrivingTree(): TreeReader;
   nextId(): string;
   mailId(): string;
 }
 
-/** The message, or the reply that refuses it (554 5.4.6, too many hops). Rejects only if the spool cannot be read. */
+/**
+ * The message, or the reply that refuses it (554 5.4.6, too many hops). Rejects only if the spool cannot be read. `arrived`: the
+ * tree, if the octets were walked while they came, which only happens when they are not in memory.
+ */
 export async function receive(
   transaction: Transaction,
   body: Body,
   intake: Intake,
   around: Surroundings,
+  arrived: TreeReader | null = null,
 ): Promise<Message | Reply> {
   const header = parseHeader(await headerBytes(body, around.maxHeaderBytes), {
     maxBytes: around.maxHeaderBytes,
@@ -70,7 +77,8 @@ export async function receive(
     },
     header,
     body,
-    tree: () => (tree ??= around.readTree(body)),
+    tree: () =>
+      (tree ??= arrived === null || body.bytes !== null ? around.readTree(body) : arrived.tree()),
   };
 }
 

@@ -27,14 +27,17 @@ export const DEFAULT_WALK_LIMITS: WalkLimits = {
 /** Who takes the parts. Parts open in document order, parents before children; a part closes after its children. */
 export interface Sink {
   open(entity: Entity): void;
-  /** Decoded octets of a leaf; of a container its own octets (preamble, epilogue). Never empty. */
+  /**
+   * Decoded octets of a leaf; of a container its own octets (preamble, epilogue). Never empty. Those of the first call for an
+   * entity stay as long as what was written stays, all others are overwritten by the next.
+   */
   data(entity: Entity, octets: Buffer): void;
   /** `size` counts the part's content as it stands in what encloses it, before any decoding. */
   close(entity: Entity, size: number): void;
 }
 
 export interface Walker {
-  /** Takes the next octets, which must not be changed afterwards; goes on with those that a pause left. */
+  /** Takes the next octets, which must not be changed while it is paused; goes on with those that a pause left. */
   write(chunk: Buffer): void;
   /** True when `due` made it stop amid the octets: write an empty buffer to go on. */
   readonly paused: boolean;
@@ -196,7 +199,8 @@ class Walk implements Walker {
   }
 
   #keepHeader(bytes: Buffer, from: number, to: number): void {
-    if (to > from) this.#header!.push(bytes.subarray(from, to));
+    // A copy: the chunk may be gone before the header is complete, and the fields are read even later.
+    if (to > from) this.#header!.push(Buffer.from(bytes.subarray(from, to)));
     this.#headerBytes += to - from;
   }
 
@@ -343,7 +347,7 @@ class Walk implements Walker {
     const frame: Frame = {
       entity,
       start,
-      decoder: encoded ? decoder(entity.encoding) : null,
+      decoder: encoded ? decoder(entity.encoding, entity.structure === "leaf") : null,
       inner: encoded && entity.structure === "message" ? new Walk(this.#shared, entity) : null,
       children: 0,
       closed: false,

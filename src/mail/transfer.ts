@@ -16,13 +16,16 @@ export interface Decoder {
 const EMPTY = Buffer.alloc(0);
 const NO_FAULTS: ReadonlySet<DefectKind> = new Set();
 
-/** A decoder for one part. */
-export function decoder(encoding: Encoding): Decoder {
+/**
+ * A decoder for one part. `reuses`: of what write() returns only the first octets stay, later ones until the next call: then a
+ * large part makes no garbage (base64, which nearly all of them are).
+ */
+export function decoder(encoding: Encoding, reuses: boolean = false): Decoder {
   switch (encoding) {
     case "identity":
       return { write: (chunk) => chunk, end: () => EMPTY, faults: NO_FAULTS };
     case "base64":
-      return base64();
+      return base64(reuses);
     case "quoted-printable":
       return quotedPrintable();
   }
@@ -51,12 +54,15 @@ interface Base64State {
   readonly faults: Set<DefectKind>;
 }
 
-function base64(): Decoder {
+function base64(reuses: boolean): Decoder {
+  let given = false;
+  let kept: Buffer = EMPTY;
   const state: Base64State = { bits: 0, count: 0, padded: false, faults: new Set() };
   return {
     faults: state.faults,
     write(chunk) {
-      const out = Buffer.allocUnsafe(((chunk.length * 3) >> 2) + 3);
+      const room = ((chunk.length * 3) >> 2) + 3;
+      const out = kept.length >= room ? kept : Buffer.allocUnsafe(room);
       let length = 0;
       let at = 0;
       let slowUntil = 0;
@@ -82,6 +88,8 @@ function base64(): Decoder {
           length = decodeByHand(state, chunk, at, ++at, out, length);
         }
       }
+      if (reuses && given) kept = out;
+      given ||= length > 0;
       return out.subarray(0, length);
     },
     end() {

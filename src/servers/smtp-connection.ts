@@ -166,8 +166,10 @@ export class Connection extends SMTPConnection {
   async #work(chunk: Buffer): Promise<void> {
     const input = this.#partial === null ? chunk : Buffer.concat([this.#partial, chunk]);
     this.#partial = null;
+    // Of a chunk that is all message nothing may be left when the spool has it.
+    const { length } = input;
     let commands = 0;
-    for (let at = 0; at < input.length && !this.#over;) {
+    for (let at = 0; at < length && !this.#over;) {
       if (this.#session.receiving) {
         at = await this.#data(input, at);
         continue;
@@ -191,13 +193,14 @@ export class Connection extends SMTPConnection {
 
   /** Feeds DATA from `at` on and, at its end, waits for the verdict. Returns where to go on. */
   async #data(input: Buffer, at: number): Promise<number> {
+    const { length } = input;
     const rest = at === 0 ? input : input.subarray(at);
     const taken = this.#session.receive(rest);
     const end = typeof taken === "number" ? taken : await this.#wait(taken);
     // Nobody reads a reply any more: the client keeps the message.
-    if (end < 0 || this.#over) return input.length;
+    if (end < 0 || this.#over) return length;
     this.#gone = new AbortController();
-    this.#behind = input.length - at - end;
+    this.#behind = length - at - end;
     if (this.#ended && this.#unread === 0) this.#gone.abort();
     await this.#wait(this.#session.judge(this.#gone.signal));
     this.#gone = null;

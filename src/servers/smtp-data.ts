@@ -2,7 +2,7 @@
 // wrong is remembered and the rest read and thrown away, since a refusal may only be said after the end of data.
 import { DataReader, type LineFaults } from "../mail/lines.ts";
 import { reject, tempfail, type Reply } from "../mail/reply.ts";
-import type { SpoolWriter } from "../sys/spool.ts";
+import type { SpoolTap, SpoolWriter } from "../sys/spool.ts";
 import type { Spool } from "../sys/spooled.ts";
 import type { SmtpOptions } from "./smtp.ts";
 
@@ -20,9 +20,9 @@ export interface Incoming {
   dispose(): void;
 }
 
-/** A fresh one for each DATA. */
-export function incoming(options: SmtpOptions): Incoming {
-  return new Reception(options);
+/** A fresh one for each DATA; `tap` sees the octets of a large message while they arrive. */
+export function incoming(options: SmtpOptions, tap?: SpoolTap): Incoming {
+  return new Reception(options, tap);
 }
 
 const NO_SPACE = tempfail(452, "4.3.1", "Insufficient system storage, try again later");
@@ -36,9 +36,9 @@ class Reception implements Incoming {
   /** Too large, or not storable; what the text contains is judged when all of it is known. */
   #refusal: Reply | null = null;
 
-  constructor(options: SmtpOptions) {
+  constructor(options: SmtpOptions, tap: SpoolTap | undefined) {
     this.#options = options;
-    this.#writer = options.spool.create();
+    this.#writer = options.spool.create(tap);
     this.deadline = Date.now() + options.dataMs;
   }
 

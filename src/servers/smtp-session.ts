@@ -345,7 +345,7 @@ export class Session {
       this.#end();
       return this.#reply(refusal);
     }
-    this.#data = incoming(this.#options);
+    this.#data = incoming(this.#options, handler.open?.(transaction));
     this.#line.say(GO_AHEAD);
   }
 }

@@ -5,7 +5,7 @@ import { SMTPServer } from "smtp-server";
 import type { LineFaults } from "../mail/lines.ts";
 import type { Recipient, Transaction } from "../mail/message.ts";
 import { reject, tempfail, type Reply } from "../mail/reply.ts";
-import type { SpoolRoom } from "../sys/spool.ts";
+import type { SpoolRoom, SpoolTap } from "../sys/spool.ts";
 import type { Spool } from "../sys/spooled.ts";
 import { Connection, type Home } from "./smtp-connection.ts";
 import { STOPPING } from "./smtp-session.ts";
@@ -22,6 +22,11 @@ export interface SmtpHandler {
   rcpt(transaction: Transaction, recipient: Recipient): Reply | Promise<Reply>;
   /** DATA, before 354: a reply that is not "ok" refuses and ends the transaction; null or absent: go on. */
   data?(transaction: Transaction): Reply | null | Promise<Reply | null>;
+  /**
+   * Just before 354: who is to see the octets while they arrive, unless the message stays in memory. Line ends are mended and dots
+   * un-stuffed, as in the spool; a message that is refused or cut off just stops. Must not throw.
+   */
+  open?(transaction: Transaction): SpoolTap;
   /**
    * The whole message: one reply for SMTP and ESMTP, for LMTP one per recipient in order. `gone` is aborted when the client
    * has left (nobody reads the replies). The spool is disposed of when this settled. `faults` counts what was mended.

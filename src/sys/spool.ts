@@ -7,10 +7,16 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { closeUnlinked, FileSpool, MemorySpool, type Spool } from "./spooled.ts";
 
+/** Sees a large message on its way into the file. */
+export interface SpoolTap {
+  /** The next octets, its own until this resolved; then the next come. Must not reject. */
+  write(octets: Buffer): Promise<void>;
+}
+
 /** A message on its way in. */
 export interface SpoolWriter {
   /**
-   * Takes the next piece, which now belongs to the spool. Undefined: go on at once. A promise: wait for it before reading
+   * Takes the next piece, which now belongs to the spool: the memory of one that is a whole ArrayBuffer is gone when it was written. Undefined: go on at once. A promise: wait for it before reading
    * on (back-pressure); it rejects with the system's error when the file cannot be written, and then discard() is due.
    */
   write(piece: Buffer): Promise<void> | undefined;
@@ -21,7 +27,8 @@ export interface SpoolWriter {
 }
 
 export interface SpoolRoom {
-  create(): SpoolWriter;
+  /** `tap` sees all octets, in order, before finish() resolves, if the message ends in a file; else it is never called. */
+  create(tap?: SpoolTap): SpoolWriter;
   /** Makes the directory (0700) and removes what a crash left there. Call at start; resolves to how many were removed. */
   sweep(): Promise<number>;
   /** Octets of messages in memory now. */
@@ -42,6 +49,8 @@ const QUEUE = 256 * 1024;
 /** Pieces below this are copied together: a client that sends octet by octet must not cost a Buffer for each. */
 const SMALL = 1024;
 const SLAB = 16 * 1024;
+/** Buffers below this are left to the garbage collector. */
+const MIN_FREED = 8 * 1024;
 
 /** The room of one process. */
 export function spoolRoom(options: SpoolOptions): SpoolRoom {
@@ -61,8 +70,8 @@ class Room implements SpoolRoom {
     this.inAll = options.inAll ?? 64 * 1024 * 1024;
   }
 
-  create(): SpoolWriter {
-    return new Writer(this);
+  create(tap?: SpoolTap): SpoolWriter {
+    return new Writer(this, tap ?? null);
   }
 
   async sweep(): Promise<number> {
@@ -117,6 +126,7 @@ const openLater: (path: string, flags: number, mode: number) => Promise<number> 
 
 class Writer implements SpoolWriter {
   readonly #room: Room;
+  readonly #tap: SpoolTap | null;
   #pieces: Buffer[] = [];
   /** Octets of the last piece that are in use when it is a slab of ours, else -1. */
   #slabUsed = -1;
@@ -129,8 +139,9 @@ class Writer implements SpoolWriter {
   #failure: Error | null = null;
   #over = false;
 
-  constructor(room: Room) {
+  constructor(room: Room, tap: SpoolTap | null) {
     this.#room = room;
+    this.#tap = tap;
   }
 
   write(piece: Buffer): Promise<void> | undefined {
@@ -219,8 +230,9 @@ class Writer implements SpoolWriter {
       while (this.#pieces.length > 0 && !this.#over) {
         const batch = this.#all();
         const octets = batch.reduce((sum, piece) => sum + piece.length, 0);
-        await writeAll(this.#fd, batch, this.#written);
+        await Promise.all([writeAll(this.#fd, batch, this.#written), this.#show(batch)]);
         this.#written += octets;
+        for (const piece of batch) free(piece);
         if (!this.#over) this.#hold(-octets);
       }
     } catch (error) {
@@ -228,6 +240,14 @@ class Writer implements SpoolWriter {
     }
     this.#draining = null;
     if (this.#over) this.#close();
+  }
+
+  async #show(batch: readonly Buffer[]): Promise<void> {
+    if (this.#tap === null) return;
+    for (const piece of batch) {
+      if (this.#over || this.#failure !== null) return;
+      await this.#tap.write(piece);
+    }
   }
 
   #close(): void {
@@ -250,6 +270,17 @@ function writeAll(fd: number, pieces: Buffer[], position: number): Promise<void>
     };
     step(pieces, position);
   });
+}
+
+/**
+ * Gives back the memory of a piece at once. A socket's reads come in buffers of 64 KiB each, and left to the garbage collector
+ * those of a few large messages make it stop the process several times a second. Whoever has the whole buffer is the only one
+ * who has it; a piece of one may share it with the next command.
+ */
+function free({ buffer, length }: Buffer): void {
+  if (length < MIN_FREED || length !== buffer.byteLength || !(buffer instanceof ArrayBuffer))
+    return;
+  buffer.transfer(0);
 }
 
 /** What is left of `pieces` after their first `octets` octets. */

@@ -45,6 +45,33 @@ const FIVE_POLICIES = [
   "for d@ours.example spam=reject",
 ].join("\n");
 
+describe("a message too large for memory", () => {
+  const large = Buffer.alloc(900_000, "0123456789abcdef").toString("base64");
+  const text = (last: string): string =>
+    mail(
+      `--b\n\ntext\n--b\nContent-Transfer-Encoding: base64\n\n${large.replace(/.{76}/g, "$&\n")}\n--b\n${last}\n--b--`,
+      "Content-Type: multipart/mixed; boundary=b\n",
+    );
+
+  it("arrives octet by octet", async () => {
+    const next = await hop();
+    const running = await app(next);
+    const content = text("\n.the end");
+    const [reply] = await running.send({ to: [FIVE[0] ?? ""], text: content });
+    expect(reply?.code).toBe(250);
+    const sent = content.slice(content.indexOf("--b")).trimEnd().replaceAll("\n", "\r\n");
+    expect(next.delivered[0]?.body.toString("latin1").trimEnd().endsWith(sent)).toBe(true);
+  });
+
+  it("is judged by what its last part holds", async () => {
+    const next = await hop();
+    const running = await app(next, { mode: "before-queue" });
+    const [reply] = await running.send({ to: [FIVE[0] ?? ""], text: text(`\n${EICAR}`) });
+    expect(reply?.code).toBe(554);
+    expect(next.delivered).toEqual([]);
+  });
+});
+
 describe("one message to five recipients with five policies", () => {
   it("gives five replies over LMTP, and two copies with their own headers", async () => {
     const next = await hop();

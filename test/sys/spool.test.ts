@@ -13,7 +13,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { spoolRoom, type SpoolOptions, type SpoolRoom } from "../../src/sys/spool.ts";
+import {
+  spoolRoom,
+  type SpoolOptions,
+  type SpoolRoom,
+  type SpoolWriter,
+} from "../../src/sys/spool.ts";
 import type { Spool } from "../../src/sys/spooled.ts";
 
 let dir: string;
@@ -97,6 +102,48 @@ describe("spool", () => {
     await vi.waitFor(() => expect(isSpoolFile(spool.fd)).toBe(false));
   });
 
+  test("lends one buffer to each of several readers, slow ones too", async () => {
+    const room = await made({ perMessage: 0 });
+    const content = Buffer.from(Array.from({ length: 700_000 }, (_, i) => (i * 7) >> 8));
+    const spool = await filled(room, [Buffer.from(content)]);
+    const buffers = new Set<ArrayBufferLike>();
+    const slow = async (turns: number): Promise<Buffer> => {
+      const pieces: Buffer[] = [];
+      for await (const piece of spool.lend()) {
+        for (let i = 0; i < turns; i++) await new Promise(setImmediate);
+        buffers.add(piece.buffer);
+        pieces.push(Buffer.from(piece));
+      }
+      return Buffer.concat(pieces);
+    };
+    const read = await Promise.all([slow(0), slow(1), slow(5)]);
+    expect(read.map((one) => one.equals(content))).toEqual([true, true, true]);
+    expect(buffers.size).toBe(3);
+    spool.dispose();
+    await expect(slow(0)).rejects.toThrow(/disposed/);
+  });
+
+  test("a lent read under way when the spool is disposed of ends, the next fails", async () => {
+    const room = await made({ perMessage: 0 });
+    const spool = await filled(room, [Buffer.alloc(300_000, 7)]);
+    const reader = spool.lend()[Symbol.asyncIterator]();
+    const first = reader.next();
+    spool.dispose();
+    expect((await first).value).toEqual(Buffer.alloc(128 * 1024, 7));
+    await expect(reader.next()).rejects.toThrow(/disposed/);
+    await vi.waitFor(() => expect(isSpoolFile(spool.fd)).toBe(false));
+  });
+
+  test("a reader that leaves early harms no other", async () => {
+    const room = await made({ perMessage: 0 });
+    const spool = await filled(room, [Buffer.alloc(300_000, 7)]);
+    const leaving = spool.lend()[Symbol.asyncIterator]();
+    await leaving.next();
+    await leaving.return?.();
+    expect((await text(spool)).equals(Buffer.alloc(300_000, 7))).toBe(true);
+    spool.dispose();
+  });
+
   test("memory of all messages together is bounded", async () => {
     const room = await made({ perMessage: 1000, inAll: 2500 });
     const spools: Spool[] = [];
@@ -126,6 +173,21 @@ describe("spool", () => {
     expect(peak).toBeLessThanOrEqual(768 * 1024);
     const content = await text(spool);
     for (let i = 0; i < 500; i++) expect(content[i * 65_536 + 1]).toBe(i & 255);
+    spool.dispose();
+  });
+
+  test("gives back the memory of whole buffers, and leaves alone what others may share", async () => {
+    const room = await made({ perMessage: 0 });
+    const writer = room.create();
+    const whole = Buffer.alloc(65_536, 1);
+    const shared = Buffer.alloc(65_536, 2);
+    await writer.write(whole);
+    await writer.write(shared.subarray(0, 65_535));
+    const spool = await writer.finish();
+    expect(whole.length).toBe(0);
+    expect(shared.every((octet) => octet === 2)).toBe(true);
+    const content = Buffer.concat([Buffer.alloc(65_536, 1), Buffer.alloc(65_535, 2)]);
+    expect((await text(spool)).equals(content)).toBe(true);
     spool.dispose();
   });
 
@@ -167,6 +229,58 @@ describe("spool", () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test("shows all octets in order to a tap, however slow, before it is finished", async () => {
+    const room = await made({ perMessage: 5000 });
+    const seen: Buffer[] = [];
+    let inside = 0;
+    const writer = room.create({
+      async write(octets) {
+        expect(++inside).toBe(1);
+        const before = Buffer.from(octets);
+        await new Promise(setImmediate);
+        expect(octets.equals(before)).toBe(true);
+        seen.push(before);
+        inside--;
+      },
+    });
+    const pieces = Array.from({ length: 60 }, (_, i) => Buffer.alloc(i * 700, i));
+    const content = Buffer.concat(pieces);
+    let held = 0;
+    for (const piece of pieces) {
+      await writer.write(piece);
+      held = Math.max(held, room.held);
+    }
+    const spool = await writer.finish();
+    expect(Buffer.concat(seen).equals(content)).toBe(true);
+    expect((await text(spool)).equals(content)).toBe(true);
+    expect(held).toBeLessThan(512 * 1024);
+    spool.dispose();
+  });
+
+  test("shows nothing of a message that stays in memory, and no more of one that is given up", async () => {
+    const room = await made({ perMessage: 5000 });
+    const seen: number[] = [];
+    let large: SpoolWriter | null = null;
+    const tap = {
+      async write(octets: Buffer): Promise<void> {
+        seen.push(octets.length);
+        await new Promise(setImmediate);
+        large?.discard();
+      },
+    };
+    const small = room.create(tap);
+    await small.write(Buffer.alloc(5000));
+    (await small.finish()).dispose();
+    expect(seen).toEqual([]);
+    large = room.create(tap);
+    const first = large.write(Buffer.alloc(300_001));
+    const second = large.write(Buffer.alloc(300_002));
+    await first;
+    await second;
+    expect(seen).toEqual([300_001]);
+    expect(room.held).toBe(0);
   });
 
   test("an error of the disk reaches the writer, once and again, and discard frees", async () => {
