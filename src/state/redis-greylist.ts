@@ -12,8 +12,8 @@ import {
   type GreylistRecord,
   type GreylistResult,
   type GreylistStore,
-  type GreylistTimes,
 } from "./greylist-store.ts";
+import { inBatches, type Decide } from "./greylist-batches.ts";
 import { pairOf } from "./pair.ts";
 import { CLIENT_COUNT, CLIENT_STANDS, GREYLIST, TRIPLET } from "./redis-scripts.ts";
 import type { RedisCalls } from "./redis.ts";
@@ -73,13 +73,6 @@ export const personKeyOf = (person: string): string => `kp:{${person}}`;
 const textOf = (origin: string, sender: string, recipient: string): string =>
   JSON.stringify([origin, sender, recipient]);
 
-type Decide = (
-  question: GreylistQuestion,
-  times: GreylistTimes,
-  now: number,
-  write: boolean,
-) => Promise<GreylistAnswer>;
-
 function parts({ sender, recipient, origins }: GreylistQuestion): {
   keys: string[];
   texts: string[];
@@ -92,33 +85,28 @@ function parts({ sender, recipient, origins }: GreylistQuestion): {
 }
 
 function onOneServer(redis: RedisCalls): Decide {
-  return async (question, times, now, write) => {
-    const { keys, texts } = parts(question);
-    const { clients, person } = question;
-    const answer = await redis.script(
-      GREYLIST,
-      [
-        ...(person === null ? [] : [personKeyOf(person)]),
-        ...clients.map((client) => clientKey(client)),
-        ...keys,
-      ],
-      [
-        now,
-        times.delay,
-        times.window,
-        times.lifetime,
-        times.autoWhitelist,
-        times.countEvery,
-        REFRESH_MS,
-        write ? 1 : 0,
-        person === null ? 0 : 1,
-        clients.length,
-        ...clients,
-        ...texts,
-      ],
-    );
-    return answerOf(answer);
-  };
+  return inBatches(async (questions, times) => {
+    const keys: string[] = [];
+    const args: (string | number)[] = [
+      times.delay,
+      times.window,
+      times.lifetime,
+      times.autoWhitelist,
+      times.countEvery,
+      REFRESH_MS,
+    ];
+    for (const { question, now, write } of questions) {
+      const { clients, person } = question;
+      const triplet = parts(question);
+      if (person !== null) keys.push(personKeyOf(person));
+      for (const client of clients) keys.push(clientKey(client));
+      keys.push(...triplet.keys);
+      args.push(now, write ? 1 : 0, person === null ? 0 : 1, clients.length, triplet.texts.length);
+      args.push(...clients, ...triplet.texts);
+    }
+    const flat = (await redis.script(GREYLIST, keys, args)) as unknown[];
+    return questions.map((_, n) => answerOf(flat.slice(n * 5, n * 5 + 5)));
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
-// The Lua that runs inside Redis: the rules of greylist-store.ts and rate-store.ts, each as one atomic step. On one server a
-// greylist decision is GREYLIST; on a cluster its three key families live on different nodes, and PERSON, CLIENTS (per client)
+// The Lua that runs inside Redis: the rules of greylist-store.ts and rate-store.ts, each as one atomic step. On one server
+// greylist decisions are GREYLIST; on a cluster its three key families live on different nodes, and PERSON, CLIENTS (per client)
 // and TRIPLET run in parallel. Times come as arguments, never from the server's clock, but keys expire by it.
 
 /** `i` formats a time: Lua 5.1 would write it with an exponent. */
@@ -74,36 +74,49 @@ end
 `;
 
 /**
- * KEYS: [person,] clients…, origins…, any. ARGV: now delay window lifetime auto every refresh write, number of person keys, of
- * clients, names of the clients, texts of the origins.
+ * Many decisions in one step, one after the other. ARGV: delay window lifetime auto every refresh, then for each question: now
+ * write, number of person keys, of clients, of origins, names of the clients, texts of the origins. KEYS for each: [person,]
+ * clients…, origins…, any. Returns one flat list, five values for each question.
  */
 export const GREYLIST = `${COMMON}${PERSON_FUNCTION}${CLIENT_FUNCTIONS}${TRIPLET_FUNCTIONS}
-local now, delay, window, lifetime = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local auto, every, refresh, write = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
-local persons, clients = tonumber(ARGV[9]), tonumber(ARGV[10])
-local keys, texts = {}, {}
-for n = persons + clients + 1, #KEYS do keys[#keys + 1] = KEYS[n] end
-for n = 11 + clients, #ARGV do texts[#texts + 1] = ARGV[n] end
-local result, missing, first, passed, attempts, until_ = weigh(keys, now, delay, window, lifetime, refresh)
-local spared = false
-if persons == 1 and person(KEYS[1], now) then spared = 'person' end
-if not spared and auto > 0 then
-  for n = 1, clients do
-    if stands(KEYS[persons + n], now, auto, lifetime, refresh, write) then spared = 'client' break end
+local delay, window, lifetime = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local auto, every, refresh = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local function decide(k, a, now, write, persons, clients, origins)
+  local keys, texts = {}, {}
+  for n = 1, origins + 1 do keys[n] = KEYS[k + persons + clients + n] end
+  for n = 1, origins do texts[n] = ARGV[a + clients + n] end
+  local result, missing, first, passed, attempts, until_ = weigh(keys, now, delay, window, lifetime, refresh)
+  local spared = false
+  if persons == 1 and person(KEYS[k + 1], now) then spared = 'person' end
+  if not spared and auto > 0 then
+    for n = 1, clients do
+      if stands(KEYS[k + persons + n], now, auto, lifetime, refresh, write) then spared = 'client' break end
+    end
   end
-end
-if spared then
-  if result == 'new' then first, attempts = 0, 0 end
-  if result ~= 'passed' then passed = 0 end
-  return told(spared, 0, first, passed, attempts)
-end
-if write and until_ > 0 then
-  put(keys, texts, first, attempts, passed, until_, now)
-  if result == 'accepted' then
-    for n = 1, clients do count(KEYS[persons + n], ARGV[10 + n], now, every, lifetime) end
+  if spared then
+    if result == 'new' then first, attempts = 0, 0 end
+    if result ~= 'passed' then passed = 0 end
+    return spared, 0, first, passed, attempts
   end
+  if write and until_ > 0 then
+    put(keys, texts, first, attempts, passed, until_, now)
+    if result == 'accepted' then
+      for n = 1, clients do count(KEYS[k + persons + n], ARGV[a + n], now, every, lifetime) end
+    end
+  end
+  return result, missing, first, passed, attempts
 end
-return told(result, missing, first, passed, attempts)
+local k, a, answers = 0, 6, {}
+while a < #ARGV do
+  local now, write = tonumber(ARGV[a + 1]), ARGV[a + 2] == '1'
+  local persons, clients, origins = tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
+  local result, missing, first, passed, attempts = decide(k, a + 5, now, write, persons, clients, origins)
+  local n = #answers
+  answers[n + 1], answers[n + 2], answers[n + 3] = result, i(missing), i(first)
+  answers[n + 4], answers[n + 5] = i(passed), i(attempts)
+  k, a = k + persons + clients + origins + 1, a + 5 + clients + origins
+end
+return answers
 `;
 
 /** KEYS: origins…, any. ARGV: now delay window lifetime refresh write, texts of the origins. For a cluster. */

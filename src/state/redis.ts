@@ -5,6 +5,7 @@ import { Cluster, type Redis } from "ioredis";
 import { REMEMBER_MS, type HandedOn } from "./handed-on.ts";
 import { KNOWN_MS, type KnownPeople } from "./known-people.ts";
 import { SEEN_MS, type RateStore } from "./rate-store.ts";
+import { clearDeadline, deadline, type Deadline } from "../sys/deadlines.ts";
 import { redisConnection, type Connection, type RedisOptionsOfOurs } from "./redis-connection.ts";
 import { personKeyOf, redisGreylist } from "./redis-greylist.ts";
 import { TAKE } from "./redis-scripts.ts";
@@ -57,14 +58,14 @@ function calls(
   const bounded = async (run: () => Promise<unknown>): Promise<unknown> => {
     if (waiting >= MAX_WAITING) throw new Error("redis: overloaded");
     waiting++;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("redis: no answer in time")), deadlineMs);
-    });
+    let limit: Deadline | null = null;
     try {
-      return await Promise.race([run(), late]);
+      return await new Promise((resolve, reject) => {
+        limit = deadline(deadlineMs, () => reject(new Error("redis: no answer in time")));
+        run().then(resolve, reject);
+      });
     } finally {
-      clearTimeout(timer);
+      if (limit !== null) clearDeadline(limit);
       waiting--;
     }
   };
