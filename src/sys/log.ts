@@ -77,7 +77,7 @@ function flush(out: Out): void {
   }
 }
 
-/** Control characters become "?": a log line is one line. */
+/** Control characters and marks that turn the reading direction become "?": a log line is one line and reads as it stands. */
 function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]/g, "?");
+  return text.replace(/[\x00-\x1f\x7f\u0080-\u009f\u2028-\u202e\u2066-\u2069]/g, "?");
 }
