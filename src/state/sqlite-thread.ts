@@ -10,9 +10,12 @@ import type { StateAnswer, StateQuestion } from "./state-thread.ts";
 const EXPIRE_EVERY_MS = 1000;
 const EXPIRE_ROWS = 200;
 
+/** Pages in the log before it is copied into the file: 16 MiB. Who asks meanwhile waits for the disk, so it should be rare. */
+const CHECKPOINT_PAGES = 4000;
+
 const { file } = workerData as { file: string };
 const db = new DatabaseSync(file, { timeout: BUSY_MS });
-db.exec("PRAGMA synchronous = NORMAL");
+db.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
 const operations = sqliteOperations(db) as unknown as Record<
   string,
   (...args: readonly unknown[]) => unknown
