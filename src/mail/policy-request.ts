@@ -1,8 +1,10 @@
 // Postfix's policy delegation protocol (SMTPD_POLICY_README), the reading side and the one line that is written: requests of
 // name=value lines ended by an empty line, many on a connection. Pure; servers/policy.ts feeds it octets as they come.
 
-/** The attributes of one request; names and values as they came, UTF-8. */
-export type PolicyRequest = ReadonlyMap<string, string>;
+/** The attributes of one request, in their order; names and values as they came, UTF-8. A Map is one. */
+export interface PolicyRequest extends Iterable<[name: string, value: string]> {
+  get(name: string): string | undefined;
+}
 
 export const POLICY_LIMITS = {
   /** Octets of one line; Postfix writes at most some 2,000. */
@@ -30,25 +32,21 @@ export function policyReader(): PolicyReader {
 const NEWLINE = 10;
 const RETURN = 13;
 
-/** What Postfix sends with every request; only names beside these are looked at twice. */
-const KNOWN: ReadonlySet<string> = new Set(
-  (
-    "request protocol_state protocol_name helo_name queue_id sender recipient recipient_count client_address client_name " +
-    "client_port reverse_client_name server_address server_port instance size etrn_domain stress sasl_method sasl_username " +
-    "sasl_sender ccert_subject ccert_issuer ccert_fingerprint ccert_pubkey_fingerprint encryption_protocol " +
-    "encryption_cipher encryption_keysize policy_context compatibility_level mail_version"
-  ).split(" "),
-);
+const NO_SHAPE: Shape = { names: [], starts: [], places: new Map() };
 
 class Reader implements PolicyReader {
   failure: string | null = null;
   #held: Buffer[] = [];
   #heldBytes = 0;
-  #request = new Map<string, string>();
+  /** The names of the request before: an MTA sends the same ones again, which is quicker to see than to read. */
+  #shape: Shape = NO_SHAPE;
+  /** Values of this request as long as it has the shape of the one before; then it is read into a map. */
+  #values: string[] = [];
+  #request: Map<string, string> | null = null;
   #requestBytes = 0;
 
   get midway(): boolean {
-    return this.#heldBytes > 0 || this.#request.size > 0;
+    return this.#heldBytes > 0 || this.#values.length > 0 || this.#request !== null;
   }
 
   push(octets: Buffer): readonly PolicyRequest[] {
@@ -81,40 +79,101 @@ class Reader implements PolicyReader {
       const end = text.indexOf("\n", at);
       const last = text.charCodeAt(end - 1) === RETURN && end > at ? end - 1 : end;
       if (last === at) this.#complete(done);
-      else this.#line(text.slice(at, last));
+      else this.#line(text, at, last);
       at = end + 1;
     }
     return done;
   }
 
   #complete(done: PolicyRequest[]): void {
-    if (this.#request.get("request") !== "smtpd_access_policy")
+    const request = this.#whole();
+    if (request.get("request") !== "smtpd_access_policy")
       return this.#fail("not a request=smtpd_access_policy");
-    done.push(this.#request);
-    this.#request = new Map();
+    done.push(request);
+    this.#values = [];
+    this.#request = null;
     this.#requestBytes = 0;
   }
 
-  #line(line: string): void {
-    this.#requestBytes += line.length + 1;
-    if (line.length > POLICY_LIMITS.lineBytes) return this.#fail("a line is too long");
+  #whole(): PolicyRequest {
+    if (this.#request === null && this.#values.length === this.#shape.names.length)
+      return new Shaped(this.#shape, this.#values);
+    const request = this.#request ?? this.#unshaped();
+    this.#shape = shapeOf([...request.keys()]);
+    return request;
+  }
+
+  /** What came of this request so far, once it is seen to differ from the one before. */
+  #unshaped(): Map<string, string> {
+    const { names } = this.#shape;
+    return new Map(this.#values.map((value, n) => [names[n] ?? "", value]));
+  }
+
+  #line(text: string, at: number, end: number): void {
+    this.#requestBytes += end - at + 1;
+    if (end - at > POLICY_LIMITS.lineBytes) return this.#fail("a line is too long");
     if (this.#requestBytes > POLICY_LIMITS.requestBytes) return this.#fail("a request is too long");
-    if (this.#request.size >= POLICY_LIMITS.attributes) return this.#fail("too many attributes");
+    if (this.#request === null) {
+      const start = this.#shape.starts[this.#values.length];
+      if (start !== undefined && text.startsWith(start, at)) {
+        this.#values.push(text.slice(at + start.length, end));
+        return;
+      }
+      this.#request = this.#unshaped();
+    }
+    this.#attribute(text.slice(at, end), this.#request);
+  }
+
+  #attribute(line: string, request: Map<string, string>): void {
+    if (request.size >= POLICY_LIMITS.attributes) return this.#fail("too many attributes");
     const equals = line.indexOf("=");
     if (equals <= 0) return this.#fail("a line is no name=value");
     const name = line.slice(0, equals);
-    if (!KNOWN.has(name) && !/^[A-Za-z0-9_.-]{1,100}$/.test(name))
-      return this.#fail("an attribute has no proper name");
+    if (!/^[A-Za-z0-9_.-]{1,100}$/.test(name)) return this.#fail("an attribute has no proper name");
     // A value that could smuggle a line in would come behind the true one: two of a name are no request.
-    if (this.#request.has(name)) return this.#fail("an attribute stands twice");
-    this.#request.set(name, line.slice(equals + 1));
+    if (request.has(name)) return this.#fail("an attribute stands twice");
+    request.set(name, line.slice(equals + 1));
   }
 
   #fail(why: string): void {
     this.failure = why;
     this.#held = [];
     this.#heldBytes = 0;
-    this.#request = new Map();
+    this.#values = [];
+    this.#request = null;
+  }
+}
+
+/** Names in their order, how their lines start, and where each stands. */
+interface Shape {
+  readonly names: readonly string[];
+  readonly starts: readonly string[];
+  readonly places: ReadonlyMap<string, number>;
+}
+
+const shapeOf = (names: readonly string[]): Shape => ({
+  names,
+  starts: names.map((name) => `${name}=`),
+  places: new Map(names.map((name, n) => [name, n])),
+});
+
+/** A request with the names of an earlier one. */
+class Shaped implements PolicyRequest {
+  readonly #shape: Shape;
+  readonly #values: readonly string[];
+
+  constructor(shape: Shape, values: readonly string[]) {
+    this.#shape = shape;
+    this.#values = values;
+  }
+
+  get(name: string): string | undefined {
+    const place = this.#shape.places.get(name);
+    return place === undefined ? undefined : this.#values[place];
+  }
+
+  *[Symbol.iterator](): Iterator<[string, string]> {
+    for (const [n, name] of this.#shape.names.entries()) yield [name, this.#values[n] ?? ""];
   }
 }
 

@@ -69,6 +69,29 @@ describe("requests", () => {
     expect(reader.push(Buffer.from(`${HEAD}\n`))).toEqual([]);
   });
 
+  test("a request reads the same whatever came before it", () => {
+    const names = ["sender", "size", "stress", "size", "sender_", "x.y"];
+    const lines = fc
+      .array(fc.tuple(fc.constantFrom(...names), fc.constantFrom("", "1", "a=b")), { maxLength: 5 })
+      .map((pairs) => pairs.map(([name, value]) => `${name}=${value}\n`).join(""));
+    fc.assert(
+      fc.property(fc.array(lines, { maxLength: 6 }), (bodies) => {
+        const alone = bodies.map((body) => read(`${HEAD}${body}\n`));
+        const failing = alone.findIndex(({ reader }) => reader.failure !== null);
+        const expected = alone
+          .slice(0, failing < 0 ? undefined : failing)
+          .flatMap(({ requests }) => requests.map((request) => [...request]));
+        const { requests, reader } = read(bodies.map((body) => `${HEAD}${body}\n`).join(""));
+        expect(requests.map((request) => [...request])).toEqual(expected);
+        expect(reader.failure).toBe(alone[failing]?.reader.failure ?? null);
+        for (const request of requests) {
+          for (const [name, value] of request) expect(request.get(name)).toBe(value);
+          expect(request.get("absent")).toBeUndefined();
+        }
+      }),
+    );
+  });
+
   test("any octets in any pieces: no exception, bounded, and the pieces do not matter", () => {
     const line = fc.oneof(
       fc.constantFrom("", "request=smtpd_access_policy", "sender=a", "x", "\r", "a=\u00e9"),
