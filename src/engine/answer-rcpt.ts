@@ -10,7 +10,7 @@ import type { RuleSet } from "../ruleset/compile.ts";
 import type { Log } from "../sys/log.ts";
 import { clearDeadline, deadline, type Deadline } from "../sys/deadlines.ts";
 import type { Metrics } from "../sys/metrics.ts";
-import { TIERS, type Check, type SoFar } from "../verdict/check.ts";
+import type { Check, SoFar } from "../verdict/check.ts";
 import { decide, findingsOf } from "../verdict/decide.ts";
 import type { Finding } from "../verdict/finding.ts";
 import type { Policy } from "../verdict/policy.ts";
@@ -26,6 +26,7 @@ import {
   type Decided,
 } from "./policy-action.ts";
 import { questionOf } from "./rcpt-question.ts";
+import { tiersOf } from "./tiers.ts";
 
 /** One snapshot of the rules and the rcpt checks compiled from it; pinned for one request. */
 export interface RcptBench {
@@ -169,19 +170,6 @@ function recipe(
   if (state !== "RCPT" && state !== "DATA" && state !== "END-OF-MESSAGE") return NONE;
   if (context === "submission" || recipient === null) return checks.submission;
   return origin === "outbound" || relays.has(client.address) ? checks.own : checks.inbound;
-}
-
-const grouped = new WeakMap<readonly Check<"rcpt">[], readonly (readonly Check<"rcpt">[])[]>();
-
-function tiersOf(checks: readonly Check<"rcpt">[]): readonly (readonly Check<"rcpt">[])[] {
-  let tiers = grouped.get(checks);
-  if (tiers === undefined) {
-    tiers = TIERS.map((tier) => checks.filter((check) => check.tier === tier)).filter(
-      (tier) => tier.length > 0,
-    );
-    grouped.set(checks, tiers);
-  }
-  return tiers;
 }
 
 function policyFor(recipient: Address, { rules }: RcptBench, means: AnswerRcptMeans): Policy {

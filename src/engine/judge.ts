@@ -2,12 +2,12 @@
 // nothing outside itself, so that `scan`, rule cases and the servers share it.
 import type { Message, Recipient } from "../mail/message.ts";
 import type { Check } from "../verdict/check.ts";
-import { TIERS } from "../verdict/check.ts";
 import { decide, findingsOf, type Verdict } from "../verdict/decide.ts";
 import { CATEGORIES, type Category, type Finding } from "../verdict/finding.ts";
 import { STOPS, type FateName, type Policy } from "../verdict/policy.ts";
 import type { RuleSet } from "../ruleset/compile.ts";
 import { ask, weighed, type AskOptions } from "./ask.ts";
+import { tiersOf } from "./tiers.ts";
 
 /** One snapshot of the rules and the checks compiled from it; pinned for the life of a message. */
 export interface Bench {
@@ -49,18 +49,17 @@ export async function judge(
   );
   const findings: Finding[] = [];
   const timings = new Map<string, number>();
-  for (const tier of TIERS) {
-    const checks = bench.checks.filter((check) => check.tier === tier);
-    if (checks.length === 0) continue;
+  const tiers = tiersOf(bench.checks);
+  for (const [n, checks] of tiers.entries()) {
     const so = { findings: [...findings], signal: options.signal };
     const results = await Promise.all(
       checks.map((check) => ask(check, message, so, options, timings)),
     );
     for (const found of results)
       for (const finding of found) findings.push(weighed(finding, bench.rules));
-    if (tier === TIERS.at(-1)) break;
-    const left = bench.checks.filter((check) => TIERS.indexOf(check.tier) > TIERS.indexOf(tier));
-    if (left.length > 0 && seats.every((s) => settled(s, findings, left))) break;
+    if (n === tiers.length - 1) break;
+    const left = tiers.slice(n + 1).flat();
+    if (seats.every((s) => settled(s, findings, left))) break;
   }
   return {
     findings,
