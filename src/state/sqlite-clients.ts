@@ -1,5 +1,5 @@
 // The automatic white-list of greylisting on an SQLite connection: who had enough triplets accepted. Part of sqlite-greylist.ts.
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import {
   ALLOWED_COUNT,
   REFRESH_MS,
@@ -19,8 +19,26 @@ export interface SqliteClients {
   removeAll(): number;
 }
 
+/** Statements with a list of so many places in it, each prepared once. Lists are short: a question has a dozen names at most. */
+export function counted(
+  prepare: (marks: string) => StatementSync,
+): (places: number) => StatementSync {
+  const made = new Map<number, StatementSync>();
+  return (places) => {
+    let statement = made.get(places);
+    if (statement === undefined) {
+      statement = prepare(Array<string>(places).fill("?").join(","));
+      made.set(places, statement);
+    }
+    return statement;
+  };
+}
+
 export function sqliteClients(db: DatabaseSync): SqliteClients {
   const select = db.prepare("SELECT * FROM greylist_clients WHERE client = ? AND until > ?");
+  const selects = counted((marks) =>
+    db.prepare(`SELECT * FROM greylist_clients WHERE until > ? AND client IN (${marks})`),
+  );
   const put = db.prepare(
     "INSERT OR REPLACE INTO greylist_clients (client, accepted, counted, until) VALUES (?, ?, ?, ?)",
   );
@@ -28,17 +46,18 @@ export function sqliteClients(db: DatabaseSync): SqliteClients {
   const removeAll = db.prepare("DELETE FROM greylist_clients");
   const get = (client: string, now: number): ClientState | null => {
     const row = select.get(client, now);
-    if (row === undefined) return null;
-    const { accepted, counted, until } = row;
-    return { client, accepted: Number(accepted), counted: Number(counted), until: Number(until) };
+    return row === undefined ? null : stateOf(row);
   };
   return {
     get,
     stands({ clients }, times, now, write) {
       if (times.autoWhitelist <= 0) return false;
+      const rows = selects(clients.length).all(now, ...clients);
+      if (rows.length === 0) return false;
+      const states = rows.map(stateOf);
       for (const name of clients) {
-        const known = get(name, now);
-        if (known === null || known.accepted < times.autoWhitelist) continue;
+        const known = states.find(({ client }) => client === name);
+        if (known === undefined || known.accepted < times.autoWhitelist) continue;
         if (write && known.until < now + times.lifetime - REFRESH_MS)
           put.run(name, known.accepted, known.counted, now + times.lifetime);
         return true;
@@ -55,5 +74,14 @@ export function sqliteClients(db: DatabaseSync): SqliteClients {
     allow: (client, lifetime, now) => void put.run(client, ALLOWED_COUNT, now, now + lifetime),
     remove: (client) => remove.run(client).changes > 0,
     removeAll: () => Number(removeAll.run().changes),
+  };
+}
+
+function stateOf({ client, accepted, counted, until }: Record<string, unknown>): ClientState {
+  return {
+    client: String(client),
+    accepted: Number(accepted),
+    counted: Number(counted),
+    until: Number(until),
   };
 }

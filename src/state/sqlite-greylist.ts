@@ -14,7 +14,7 @@ import {
   type TripletState,
 } from "./greylist-store.ts";
 import { pairOf } from "./pair.ts";
-import { sqliteClients, type SqliteClients } from "./sqlite-clients.ts";
+import { counted, sqliteClients, type SqliteClients } from "./sqlite-clients.ts";
 
 /** The operations by the names under which the state thread is asked for them. */
 export interface SqliteGreylist {
@@ -68,8 +68,10 @@ function asker(
   put: StatementSync,
   clients: SqliteClients,
 ): SqliteGreylist["ask"] {
-  const get = db.prepare(
-    "SELECT first, last, attempts, passed FROM greylist WHERE pair = ? AND origin = ? AND until > ?",
+  const gets = counted((marks) =>
+    db.prepare(
+      `SELECT first, last, attempts, passed, origin FROM greylist WHERE pair = ? AND until > ? AND origin IN (${marks})`,
+    ),
   );
   const getPerson = db.prepare("SELECT 1 FROM people WHERE person = ? AND until > ?");
 
@@ -81,9 +83,9 @@ function asker(
   ): GreylistAnswer => {
     const { sender, recipient, origins, person } = question;
     const pair = pairOf(sender, recipient);
-    const own = origins.flatMap((origin) => stateOf(get.get(pair, origin, now)));
-    const any = stateOf(get.get(pair, ANY_ORIGIN, now));
-    const weighed = weigh([...own, ...any], own.length === origins.length, times, now);
+    const rows = gets(origins.length + 1).all(pair, now, ANY_ORIGIN, ...origins);
+    const own = rows.filter(({ origin }) => origin !== ANY_ORIGIN).length;
+    const weighed = weigh(rows.flatMap(stateOf), own === origins.length, times, now);
     const { write: row, answer } = weighed;
     if (person !== null && getPerson.get(person, now) !== undefined)
       return spared("person", answer);
