@@ -23,6 +23,8 @@ interface Waiter {
 const MAX_WAITING = 10_000;
 /** Operations of one transaction: bounds how long other processes wait for the write lock. */
 const MAX_BATCH = 500;
+/** Turns of the event loop, microseconds each when it is idle, in which others may join: waking a thread costs more. */
+const GATHER_TURNS = 3;
 /** What the first questions may wait beyond their deadline, while the thread starts. */
 const START_MS = 2000;
 
@@ -78,14 +80,16 @@ export class StateThread {
     return this.queue.some(({ late }) => !late) || this.flying.some(({ late }) => !late);
   }
 
-  /** At the end of this turn of the event loop, so that all that it brings travels together. */
+  /** A few turns of the event loop later, so that all that they bring travels together. */
   private schedule(): void {
     if (this.scheduled || this.flying.length > 0) return;
     this.scheduled = true;
-    setImmediate(() => {
+    const turn = (left: number): void => {
+      if (left > 0) return void setImmediate(turn, left - 1);
       this.scheduled = false;
       this.send();
-    });
+    };
+    setImmediate(turn, GATHER_TURNS);
   }
 
   private send(): void {
