@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";
 import { schema, type ConfigFile, type ListenerConfig } from "./config-schema.ts";
-import { suggestion } from "./sys/suggestion.ts";
+import { suggestion } from "./ruleset/suggest.ts";
 
 /** A configuration that cannot be used; `message` starts with "file:line: ". Exit code 2. */
 export class ConfigError extends Error {

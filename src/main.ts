@@ -38,7 +38,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
-    const { suggestion } = await import("./sys/suggestion.ts");
+    const { suggestion } = await import("./ruleset/suggest.ts");
     process.stderr.write(
       `postern: no command "${name}"${suggestion(name, Object.keys(COMMANDS))}\n${USAGE}`,
     );

@@ -1,7 +1,7 @@
 // Reading a command's arguments: node:util.parseArgs with errors that say what is known, and --config everywhere.
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { loadConfig, type Config } from "../config.ts";
-import { suggestion } from "../sys/suggestion.ts";
+import { suggestion } from "../ruleset/suggest.ts";
 
 /** Arguments that make no sense; exit code 2. */
 export class UsageError extends Error {

@@ -5,6 +5,7 @@ import { GREYLIST_DELAYED } from "../checks/greylist.ts";
 import { firstField } from "../mail/header.ts";
 import type { Message, Recipient } from "../mail/message.ts";
 import type { Reply } from "../mail/reply.ts";
+import { encodeXtext } from "../mail/xtext.ts";
 import { receivedLine, type ReceivedFacts } from "../mail/received-line.ts";
 import type { KeptRecipient } from "../mailstore/quarantine-entry.ts";
 import type { Quarantine } from "../mailstore/quarantine.ts";
@@ -189,10 +190,6 @@ export function extended(
   if (at <= 0 || domain === "" || raw.startsWith('"') || raw.startsWith("@")) return recipient;
   const local = raw.slice(0, at).split(delimiter)[0] ?? "";
   const orcpt = recipient.params.some((param) => param.toUpperCase().startsWith("ORCPT="));
-  const xtext = raw.replace(
-    /[^\x21-\x2a\x2c-\x3c\x3e-\x7e]/g,
-    (c) => `+${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
-  );
   const ascii = /^[\x21-\x7e]+$/.test(raw);
   return {
     address: {
@@ -200,6 +197,9 @@ export function extended(
       local: `${local}${delimiter}${folder}`,
       domain,
     },
-    params: orcpt || !ascii ? recipient.params : [...recipient.params, `ORCPT=rfc822;${xtext}`],
+    params:
+      orcpt || !ascii
+        ? recipient.params
+        : [...recipient.params, `ORCPT=rfc822;${encodeXtext(raw)}`],
   };
 }

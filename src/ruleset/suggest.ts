@@ -1,4 +1,5 @@
-// "Did you mean": the nearest known word by edit distance. Used for every message about a rule file.
+// "Did you mean": the nearest known word by edit distance. Used for every message about a rule file, the configuration and
+// the command line.
 
 /** The known word nearest to `word`, at most two edits and less than half of it away; null when none is. */
 export function nearest(word: string, known: Iterable<string>): string | null {
@@ -23,6 +24,12 @@ export function hint(word: string, known: readonly string[]): string {
   if (near !== null) return `; did you mean "${near}"?`;
   if (known.length === 0) return "";
   return `; possible here: ${known.slice(0, 12).join(", ")}${known.length > 12 ? ", …" : ""}`;
+}
+
+/** ` (did you mean "x"?)`, or "" when nothing is near. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const near = nearest(word, known);
+  return near === null ? "" : ` (did you mean "${near}"?)`;
 }
 
 /** Insertions, deletions, changes and swaps of neighbours. */
