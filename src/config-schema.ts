@@ -312,7 +312,7 @@ export const schema = z.strictObject({
       in_flight: count(100).describe(
         "Messages between MAIL FROM and reply, per worker; more wait, then get 451 4.3.2",
       ),
-      connections: count(500).describe("Connections per listener and worker; more get 421 4.7.0"),
+      connections: count(500).describe("Connections per listener and worker; more get 421 4.3.2"),
       recipients: count(1100).describe("Recipients of one message; more get 452 4.5.3"),
       received: count(100).describe("Received fields; more get 554 5.4.6 (a loop)"),
       header_size: octets("1M").describe("Octets of the header; the rest is UNCHECKED_LIMIT"),

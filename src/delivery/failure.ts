@@ -29,5 +29,3 @@ export function overQuota(never: boolean): Reply {
 }
 
 const OUT_OF_TIME = tempfail(451, "4.3.2", "Delivery took too long");
-/** For recipients that were not begun with when the deadline passed. */
-export const outOfTime: Reply = OUT_OF_TIME;

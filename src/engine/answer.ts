@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type { TreeReader } from "../content/tree.ts";
 import { firstField } from "../mail/header.ts";
 import type { Body, Message, Transaction } from "../mail/message.ts";
-import { tempfail, type Reply } from "../mail/reply.ts";
+import type { Reply } from "../mail/reply.ts";
 import { handedOnKey, type HandedOn } from "../state/handed-on.ts";
 import { collapse, type Ending } from "../verdict/replies.ts";
 import { apply, type Applied, type ApplyMeans, type Outcome } from "./apply.ts";
@@ -192,6 +192,3 @@ function deadlineOf(budgetMs: number, gone: AbortSignal): { signal: AbortSignal;
     },
   };
 }
-
-/** The reply when nothing is known but that we failed. */
-export const INTERNAL_FAILURE: Reply = tempfail(451, "4.3.0", "Temporary failure, try again later");

@@ -58,7 +58,7 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
     inFlight: gauge("in_flight", "Messages between MAIL FROM and their reply"),
     sessions: counter(
       "sessions_total",
-      "Connections by listener and how they were received (accepted, refused, busy)",
+      "Connections by listener and whether their peer is in allow (accepted, refused)",
       ["listener", "result"],
     ),
     nextHop: counter(

@@ -131,6 +131,18 @@ describe("one message to five recipients with five policies", () => {
 });
 
 describe("retries double nothing", () => {
+  it("over SMTP one recipient that must wait keeps the message from all, over LMTP only from itself", async () => {
+    const next = await hop({
+      rcpt: (line) => (line.includes("<c@") ? "451 4.2.1 busy" : "250 2.1.5 Ok"),
+    });
+    const running = await app(next);
+    expect((await running.send({ to: FIVE, text: mail("hello") }))[0]?.code).toBe(451);
+    expect(next.delivered).toEqual([]);
+    const replies = await running.send({ protocol: "lmtp", to: FIVE, text: mail("hello") });
+    expect(replies.map((reply) => reply.code)).toEqual([250, 250, 451, 250, 250]);
+    expect(to(next)).toHaveLength(4);
+  });
+
   it.each(["smtp", "lmtp"] as const)(
     "one of five next-hop recipients answers 451 ten times (%s)",
     async (protocol) => {
@@ -263,6 +275,20 @@ describe("deadlines and dead next hops", () => {
 });
 
 describe("what is stopped is kept and found", () => {
+  it("but not when the answer becomes a 4xx after all: the retry will bring it again", async () => {
+    let down = true;
+    const next = await hop({ dot: () => (down ? "451 4.3.0 disk" : "250 2.0.0 Ok: queued as X") });
+    const running = await app(next, { policy: FIVE_POLICIES });
+    const gz = async () =>
+      (await running.files("state/quarantine")).filter((file) => file.endsWith(".gz"));
+    const both = { to: ["a@ours.example", "c@ours.example"], text: mail(GTUBE) };
+    expect((await running.send(both))[0]?.code).toBe(451);
+    expect(await gz()).toEqual([]);
+    down = false;
+    expect((await running.send(both))[0]?.code).toBe(250);
+    expect(await gz()).toHaveLength(1);
+  });
+
   it.each(["after-queue", "before-queue"] as const)("EICAR, %s", async (mode) => {
     const next = await hop();
     const running = await app(next, { mode });
