@@ -22,8 +22,7 @@ const MAX_FINDINGS = 16;
 const MAX_REASON = 400;
 /** Parts between two turns of the event loop. */
 const PARTS_PER_TURN = 256;
-const NO_ATTRIBUTES: readonly string[] = [];
-const UNDECIPHERABLE: readonly string[] = ["UNDECIPHERABLE"];
+const UNDECIPHERABLE = "UNDECIPHERABLE";
 
 /** The check over the list of one snapshot: one finding per banned leaf with a reason of its own. */
 export const banned = (rules: RuleSet): Check<"message"> => ({
@@ -66,8 +65,13 @@ async function judge(tree: Tree, rules: RuleSet, signal: AbortSignal): Promise<r
 }
 
 function keysOf(part: Part): PartKeys {
-  const attributes = part.encrypted ? UNDECIPHERABLE : NO_ATTRIBUTES;
-  return { type: part.type, kinds: part.kinds, names: part.names, attributes };
+  const { type, kinds, names, attributes } = part;
+  return {
+    type,
+    kinds,
+    names,
+    attributes: part.encrypted ? [UNDECIPHERABLE, ...attributes] : attributes,
+  };
 }
 
 function findingOf(rules: RuleSet, rule: BannedRule, keys: PartKeys): Finding {

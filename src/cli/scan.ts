@@ -165,7 +165,12 @@ function findingOf({ check, symbol, category, score, detail, recipient, rule }: 
   };
 }
 
-function partOf({ path, type, kinds, names, size, sha256, encrypted, defects }: Part): object {
+/** A part in reports: marks only where there are some. */
+type PartReport = Pick<Part, "path" | "type" | "kinds" | "names" | "size" | "sha256"> &
+  Partial<Pick<Part, "encrypted" | "attributes" | "reading" | "defects">>;
+
+function partOf(part: Part): PartReport {
+  const { path, type, kinds, names, size, sha256, encrypted, attributes, reading, defects } = part;
   return {
     path,
     type,
@@ -174,9 +179,9 @@ function partOf({ path, type, kinds, names, size, sha256, encrypted, defects }: 
     size,
     sha256,
     ...(encrypted ? { encrypted } : {}),
-    ...(defects.length > 0
-      ? { defects: defects.map(({ kind, ambiguous, detail }) => ({ kind, ambiguous, detail })) }
-      : {}),
+    ...(attributes.length > 0 ? { attributes } : {}),
+    ...(reading !== null ? { reading } : {}),
+    ...(defects.length > 0 ? { defects } : {}),
   };
 }
 
@@ -197,14 +202,18 @@ function textOf(report: ScanReport): string {
       `  ${finding.symbol} ${finding.category} ${finding.score} ${finding.detail}${finding.rule === undefined ? "" : ` (${finding.rule})`}`,
     );
   }
-  for (const part of report.parts as Part[]) {
+  for (const part of report.parts as PartReport[]) {
     lines.push(
       `  part ${part.path} ${part.type} [${part.kinds.join(",")}] ${part.size} octets ${part.names.join(" | ")}`,
     );
+    const marks = [
+      ...(part.encrypted ? ["encrypted"] : []),
+      ...(part.attributes ?? []),
+      ...(part.reading === undefined ? [] : [`read by ${part.reading}`]),
+    ];
+    if (marks.length > 0) lines.push(`    ${marks.join(", ")}`);
     for (const defect of part.defects ?? [])
-      lines.push(
-        `    ${defect.ambiguous ? "ambiguous" : "fault"}: ${defect.kind} ${defect.detail}`,
-      );
+      lines.push(`    ${defect.class}: ${defect.kind} ${defect.detail}`);
   }
   const spent = Object.entries(report.timings).map(([name, ms]) => `${name} ${ms} ms`);
   lines.push(`  ${spent.join(", ")}`);

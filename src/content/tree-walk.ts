@@ -11,7 +11,7 @@ import { ISO_OFFSET, kindsOf, MAGIC_LENGTH } from "./magic.ts";
 import { nameForms, namesOf } from "./names.ts";
 import { markFinder } from "./self-test.ts";
 import type { MarkFinder } from "./self-test.ts";
-import { textKeeper } from "./texts.ts";
+import { textKeeper, type TextKeeper } from "./texts.ts";
 import { uuFinder } from "./uuencode.ts";
 import type { UuFinder } from "./uuencode.ts";
 
@@ -107,10 +107,14 @@ export function treeWalk(limits: TreeLimits, due: () => boolean): TreeWalk {
     },
     tree() {
       walk.end();
-      const texts = keeper === null ? {} : { texts: keeper.texts() };
-      return { root: parts[0]!, parts, overLimit: walk.overLimit ?? overLimit, ...texts };
+      return treeOf(parts, walk.overLimit ?? overLimit, keeper);
     },
   };
+}
+
+function treeOf(parts: Draft[], overLimit: string | null, keeper: TextKeeper | null): Tree {
+  const texts = keeper === null ? {} : { texts: keeper.texts() };
+  return { root: parts[0]!, parts, overLimit, unread: null, payloads: [], ...texts };
 }
 
 function draft(path: string, parent: Draft | null, type: string, names: string[]): Draft {
@@ -126,6 +130,8 @@ function draft(path: string, parent: Draft | null, type: string, names: string[]
     sha256: "",
     marks: [],
     encrypted: false,
+    attributes: [],
+    reading: null,
     defects: [],
   };
 }

@@ -1,15 +1,20 @@
 // Every kind of defect that reading a message can report. The documentation's table is generated from this list, so each
 // kind has one sentence. Used by the header and MIME readers here and by content/ for what it finds inside the parts.
-import type { Defect } from "./message.ts";
+import type { Defect, DefectClass } from "./message.ts";
 
 interface Kind {
-  /** True when two readers may disagree about what the part holds; then the message counts as malformed. */
-  readonly ambiguous: boolean;
+  readonly class: DefectClass;
   readonly meaning: string;
 }
 
-const ambiguous = (meaning: string): Kind => ({ ambiguous: true, meaning });
-const fault = (meaning: string): Kind => ({ ambiguous: false, meaning });
+const kind =
+  (of: DefectClass) =>
+  (meaning: string): Kind => ({ class: of, meaning });
+const ambiguous = kind("ambiguous");
+const fault = kind("fault");
+const limit = kind("limit");
+const unreadable = kind("unreadable");
+const encrypted = kind("encrypted");
 
 /** All kinds by name. */
 export const DEFECTS = {
@@ -94,6 +99,20 @@ export const DEFECTS = {
   "quoted-printable-junk": fault("The quoted-printable text holds a stray equals sign."),
   // Inside parts.
   "uuencode-truncated": fault("A uuencoded file in the text has no end line."),
+  // Containers: archives, compressed files, documents.
+  "container-too-deep": limit("Containers are nested deeper than the limit."),
+  "container-too-many-members": limit("The containers have more members than the limit."),
+  "container-too-large": limit("The members expand to more octets than the limit."),
+  "container-too-slow": limit("Reading the containers took longer than the limit."),
+  "container-broken": unreadable("The container is damaged; what follows the damage was not read."),
+  "container-unsupported": unreadable("The container uses a format or method that is not read."),
+  "container-encrypted": encrypted("The container or its member opens only with a password."),
+  "container-split": unreadable("The container is one piece of several."),
+  "container-names-differ": ambiguous(
+    "A member has different names in two places of the container.",
+  ),
+  "container-hidden-member": ambiguous("The container holds a member that only some readers list."),
+  "container-trailing-data": fault("Octets follow the container's end."),
 } as const satisfies Record<string, Kind>;
 
 export type DefectKind = keyof typeof DEFECTS;
@@ -102,7 +121,7 @@ export type DefectKind = keyof typeof DEFECTS;
 export function defect(kind: DefectKind, detail = ""): Defect {
   return {
     kind,
-    ambiguous: DEFECTS[kind].ambiguous,
+    class: DEFECTS[kind].class,
     detail: detail === "" ? "" : printable(detail),
   };
 }

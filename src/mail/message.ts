@@ -1,6 +1,7 @@
 // The values that travel through postern: who speaks to the MTA, the envelope, the message and its tree of parts.
 // Created once per transaction, readonly all through, never reset. No behaviour here.
 import type { Address } from "./address.ts";
+import type { Attribute } from "./attributes.ts";
 import type { Header } from "./header.ts";
 
 /** The host that spoke to the MTA (XFORWARD, or our MTA's own Received line); null = unknown, never 127.0.0.1. */
@@ -116,6 +117,20 @@ export interface Tree {
   readonly overLimit: string | null;
   /** The first octets of each text part; only when somebody who judges looks for links. */
   readonly texts?: readonly PartText[];
+  /**
+   * What the deep reading (containers, other readings of ambiguous parts) left out and why: "10 s for the containers of one
+   * message"; null when it saw all, or had nothing to see.
+   */
+  readonly unread: string | null;
+  /** Decoded octets that a scanner of the whole message would not find by itself: those of other readings. Bounded. */
+  readonly payloads: readonly Payload[];
+}
+
+/** Octets for a scanner, beside the message itself. */
+export interface Payload {
+  /** The part that holds them. */
+  readonly path: string;
+  readonly octets: Buffer;
 }
 
 /** The start of a text part, decoded from its transfer encoding. */
@@ -129,7 +144,7 @@ export interface PartText {
 }
 
 export interface Part {
-  /** "1" is the root, "1/2" its second child, as in amavis' L=. */
+  /** "1" is the root, "1/2" its second child, as in amavis' L=; members of containers too. "1/2+1" is another reading of "1/2". */
   readonly path: string;
   readonly parent: Part | null;
   readonly children: readonly Part[];
@@ -147,15 +162,25 @@ export interface Part {
   readonly sha256: string;
   /** Well-known self-test strings found in the decoded octets. */
   readonly marks: readonly ("EICAR" | "GTUBE")[];
+  /** True when its octets, or the names of its members, are readable only with a password. */
   readonly encrypted: boolean;
+  /** What its content can do: "MACRO", "JAVASCRIPT", …; [] for most. */
+  readonly attributes: readonly Attribute[];
+  /** How this part was read when that is not the usual way: "the last Content-Type"; null for the usual reading. */
+  readonly reading: string | null;
   readonly defects: readonly Defect[];
 }
+
+/**
+ * ambiguous: readers may disagree about what the part holds (malformed). fault: breaks a standard, misleads nobody. limit: not all
+ * of it was looked at. unreadable: it could not be looked into. encrypted: only with a password.
+ */
+export type DefectClass = "ambiguous" | "fault" | "limit" | "unreadable" | "encrypted";
 
 /** Something that two readers may understand differently, or that breaks the standard. */
 export interface Defect {
   /** Kebab-case name: "conflicting-content-type", "nul-in-header", … listed in mail/defects.ts. */
   readonly kind: string;
-  /** True when readers may disagree about what the part holds (then it counts as malformed); false = a mere fault. */
-  readonly ambiguous: boolean;
+  readonly class: DefectClass;
   readonly detail: string;
 }

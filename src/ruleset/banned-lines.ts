@@ -1,6 +1,7 @@
 // banned.rules compiled: `deny|allow|allow-inside PATTERN… ["log text" ["text for the sender"]]`. What a pattern looks at is seen from its form:
-// *.exe or a name: file names · .exe-ms: the type by content · application/hta: the declared type · UNDECIPHERABLE: an
+// *.exe or a name: file names · .exe-ms: the type by content · application/hta: the declared type · MACRO: an
 // attribute · /…/: all of these. Extensions, types and names stand in maps; only globs and expressions are tried in turn.
+import { ATTRIBUTES } from "../mail/attributes.ts";
 import type { RuleError } from "./errors.ts";
 import type { Line, Verbs } from "./grammar.ts";
 import { globTest, isGlob, isRegex, regexTest } from "./patterns.ts";
@@ -24,7 +25,7 @@ export interface PartKeys {
   /** Types by content without dot. */
   readonly kinds: readonly string[];
   readonly names: readonly string[];
-  /** "UNDECIPHERABLE". */
+  /** Those of mail/attributes.ts that it has. */
   readonly attributes: readonly string[];
 }
 
@@ -93,8 +94,8 @@ function emptyTables(): Tables {
 function addPattern(tables: Tables, pattern: string, position: number): string | null {
   if (isRegex(pattern)) return addTest(tables, "any", regexTest(pattern), position);
   if (/^[A-Z]+$/.test(pattern)) {
-    if (pattern !== "UNDECIPHERABLE")
-      return `"${pattern}" is no attribute; possible: UNDECIPHERABLE`;
+    if (!Object.hasOwn(ATTRIBUTES, pattern))
+      return `"${pattern}" is no attribute; possible: ${Object.keys(ATTRIBUTES).join(", ")}`;
     return put(tables.facts, pattern, position);
   }
   const lower = pattern.toLowerCase();

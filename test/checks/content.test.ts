@@ -24,8 +24,12 @@ const brief = async (check: typeof malformed, of: Tree, scores = "") =>
   );
 
 describe("malformed", () => {
-  const clash = { kind: "conflicting-type", ambiguous: true, detail: "text/plain, text/html" };
-  const bare = { kind: "bare-lf", ambiguous: false, detail: "" };
+  const clash = {
+    kind: "conflicting-type",
+    class: "ambiguous",
+    detail: "text/plain, text/html",
+  } as const;
+  const bare = { kind: "bare-lf", class: "fault", detail: "" } as const;
 
   test("one finding per kind of ambiguity, one for all faults, one for a limit", async () => {
     const of = tree(
@@ -46,7 +50,7 @@ describe("malformed", () => {
   test("many kinds and long details are cut", async () => {
     const defects = Array.from({ length: 500 }, (_, i) => ({
       kind: `kind-${i}`,
-      ambiguous: true,
+      class: "ambiguous" as const,
       detail: "x".repeat(9999),
     }));
     const found = await brief(malformed, tree({ defects }));

@@ -146,11 +146,7 @@ function metricsTable(): string {
 function defects(): string {
   return table(
     ["defect", "counts as", "meaning"],
-    Object.entries(DEFECTS).map(([kind, { ambiguous, meaning }]) => [
-      `\`${kind}\``,
-      ambiguous ? "malformed" : "note",
-      meaning,
-    ]),
+    Object.entries(DEFECTS).map(([kind, of]) => [`\`${kind}\``, of.class, of.meaning]),
   );
 }
 

@@ -18,6 +18,7 @@ export interface PartFacts {
   readonly kinds?: readonly string[];
   readonly marks?: Part["marks"];
   readonly encrypted?: boolean;
+  readonly attributes?: Part["attributes"];
   readonly defects?: readonly Defect[];
   readonly children?: readonly PartFacts[];
 }
@@ -39,13 +40,15 @@ export function tree(facts: PartFacts, overLimit: string | null = null): Tree {
       sha256: "",
       marks: of.marks ?? [],
       encrypted: of.encrypted ?? false,
+      attributes: of.attributes ?? [],
+      reading: null,
       defects: of.defects ?? [],
     };
     parts.push(part);
     (of.children ?? []).forEach((child, i) => children.push(grow(child, `${path}/${i + 1}`, part)));
     return part;
   };
-  return { root: grow(facts, "1", null), parts, overLimit };
+  return { root: grow(facts, "1", null), parts, overLimit, unread: null, payloads: [] };
 }
 
 export interface MessageFacts {
