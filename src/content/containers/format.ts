@@ -46,6 +46,11 @@ export interface Format {
    */
   readonly extensions?: readonly string[];
   /**
+   * For formats that hold one file mostly without its name: what an extension of the container (lower case, no dot) says of the
+   * file inside, as `{ gz: "", tgz: "tar" }`: "a.txt.gz" holds "a.txt", "a.tgz" holds "a.tar". expand.ts adds these names to the member's.
+   */
+  readonly suffixes?: Readonly<Record<string, string>>;
+  /**
    * Reads the members, lazily: a member is looked for when it is asked for. Throws `Broken` when the container is damaged
    * (members given before count). Other errors are faults of ours and count as broken too.
    */
