@@ -112,6 +112,10 @@ export const DEFECTS = {
     "A member has different names in two places of the container.",
   ),
   "container-hidden-member": ambiguous("The container holds a member that only some readers list."),
+  "container-headers-differ": ambiguous(
+    "Two headers of a member differ in its size, method or encryption.",
+  ),
+  "container-overlap": ambiguous("Members of the container share octets, as in zip bombs."),
   "container-trailing-data": fault("Octets follow the container's end."),
 } as const satisfies Record<string, Kind>;
 
