@@ -18,6 +18,8 @@ export interface Delimiter<T> {
   readonly exact: boolean;
 }
 
+const DASH = 0x2d;
+
 interface Node<T> {
   readonly next: Map<number, Node<T>>;
   /** Multiparts with the boundary that ends here; the innermost is last. */
@@ -26,8 +28,11 @@ interface Node<T> {
 
 export interface Boundaries<T> {
   readonly count: number;
-  /** Adds one for a multipart that opens; false when an enclosing one has the same. */
-  add(boundary: Buffer, owner: T): boolean;
+  /**
+   * Adds one for a multipart that opens. "reused": an enclosing one has the same, or the same with "--" behind it; "prefix": one
+   * of the two starts with the other.
+   */
+  add(boundary: Buffer, owner: T): "new" | "reused" | "prefix";
   /** Removes what was added for a multipart that closes. */
   remove(boundary: Buffer, owner: T): void;
   /** False when no boundary starts with this octet: a quick no for most lines that start with "--". */
@@ -49,14 +54,20 @@ export function boundaries<T>(): Boundaries<T> {
     },
     add(boundary, owner) {
       let node = root;
-      for (const octet of boundary) {
+      let relation: "new" | "reused" | "prefix" = "new";
+      for (let at = 0; at < boundary.length; at++) {
+        if (node.owners.length > 0 && relation !== "reused")
+          relation = boundary.toString("latin1", at) === "--" ? "reused" : "prefix";
+        const octet = boundary[at]!;
         let next = node.next.get(octet);
         if (next === undefined) node.next.set(octet, (next = { next: new Map(), owners: [] }));
         node = next;
       }
+      if (node.next.size > 0 && relation === "new") relation = "prefix";
+      if ((node.next.get(DASH)?.next.get(DASH)?.owners.length ?? 0) > 0) relation = "reused";
       node.owners.push(owner);
       count++;
-      return node.owners.length === 1;
+      return node.owners.length > 1 ? "reused" : relation;
     },
     remove(boundary, owner) {
       const path: Node<T>[] = [root];

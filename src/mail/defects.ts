@@ -85,6 +85,12 @@ export const DEFECTS = {
   "boundary-after-end": ambiguous("Another part follows the multipart's end boundary."),
   "boundary-with-junk": ambiguous("A line starts with the boundary and goes on with other text."),
   "reused-boundary": ambiguous("A nested multipart uses the boundary of one around it."),
+  "boundary-within-boundary": fault(
+    "The boundary of a multipart starts with the boundary of one around it, or the other way round.",
+  ),
+  "bare-cr-before-boundary": ambiguous(
+    "A boundary stands behind a CR without LF, which some readers take for a line end.",
+  ),
   "header-cut-by-boundary": fault(
     "A boundary comes before the empty line that ends a part's header.",
   ),
@@ -99,6 +105,13 @@ export const DEFECTS = {
   "quoted-printable-junk": fault("The quoted-printable text holds a stray equals sign."),
   // Inside parts.
   "uuencode-truncated": fault("A uuencoded file in the text has no end line."),
+  "yenc-truncated": fault("A yEnc file in the text has no end line."),
+  "binhex-broken": ambiguous("A BinHex file in the text is damaged; some readers unpack it."),
+  "file-in-pieces": ambiguous(
+    "A file in the text is one piece of several that only the reader puts together.",
+  ),
+  "nul-in-text": fault("A text holds NULs, which some readers drop."),
+  "wide-charset": fault("A text is in UTF-7, UTF-16 or UTF-32, where octets hide what is shown."),
   // Containers: archives, compressed files, documents.
   "container-too-deep": limit("Containers are nested deeper than the limit."),
   "container-too-many-members": limit("The containers have more members than the limit."),

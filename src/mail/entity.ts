@@ -4,6 +4,7 @@ import { defect } from "./defects.ts";
 import type { DefectKind } from "./defects.ts";
 import { MAX_BOUNDARY } from "./boundaries.ts";
 import { decodeWords } from "./encoded-word.ts";
+import { USUAL, type Habits } from "./habits.ts";
 import type { Field, Header } from "./header.ts";
 import type { Defect } from "./message.ts";
 import { MAX_LENGTH, parseParameters, parseToken } from "./parameters.ts";
@@ -47,23 +48,30 @@ const MESSAGE_TYPES: ReadonlySet<string> = new Set([
 const NO_BOUNDARY = Buffer.alloc(0);
 
 /** Reads the header of a part; `found` are the defects that reading the header block gave. */
-export function entityOf(header: Header, place: Place, found: readonly Defect[]): Entity {
+export function entityOf(
+  header: Header,
+  place: Place,
+  found: readonly Defect[],
+  habits: Habits = USUAL,
+): Entity {
   const defects = [...found];
   const note = (kind: DefectKind, detail = ""): void => {
     defects.push(defect(kind, detail));
   };
-  const mime = mimeFields(header);
+  const mime = mimeFields(header, habits);
   const types = readAll(mime.type, "conflicting-content-type", note);
   const dispositions = readAll(mime.disposition, "conflicting-disposition", note);
   noteRepetitions(mime.version, "conflicting-mime-version", note);
   const declared = [...types, ...dispositions];
   if (declared.length > 0) noteNames(declared, note);
-  const type = typeOf(types[0], place.parent, note);
-  const transfer = readTransferEncoding(mime.encoding, note);
-  let structure: Entity["structure"] = MESSAGE_TYPES.has(type) ? "message" : "leaf";
+  const counts = habits.field === "first" ? types[0] : types.at(-1);
+  const type = typeOf(counts, place.parent, note, habits);
+  const transfer = readTransferEncoding(mime.encoding, note, habits);
+  const message = MESSAGE_TYPES.has(type) || (habits.looseTypes && type.startsWith("message/"));
+  let structure: Entity["structure"] = message ? "message" : "leaf";
   let boundary: Buffer = NO_BOUNDARY;
   if (type.startsWith("multipart/")) {
-    boundary = boundaryOf(types[0]!, note);
+    boundary = boundaryOf(counts, place.path, note, habits);
     if (boundary.length > 0) structure = "multipart";
     if (transfer.encoding !== "identity") note("encoded-multipart", transfer.encoding);
   }
@@ -77,7 +85,7 @@ export function entityOf(header: Header, place: Place, found: readonly Defect[])
     header,
     type,
     disposition: dispositions[0]?.value ?? null,
-    encoding: structure === "multipart" ? "identity" : transfer.encoding,
+    encoding: isUndone(structure, habits) ? transfer.encoding : "identity",
     uuencoded: transfer.uuencoded,
     structure,
     boundary,
@@ -88,6 +96,12 @@ export function entityOf(header: Header, place: Place, found: readonly Defect[])
 
 type Note = (kind: DefectKind, detail?: string) => void;
 
+/** True when the transfer encoding of such a part is undone. */
+function isUndone(structure: Entity["structure"], habits: Habits): boolean {
+  if (structure === "multipart") return habits.decodesMultipart;
+  return structure === "leaf" || habits.decodesMessage;
+}
+
 interface MimeFields {
   readonly type: Field[];
   readonly disposition: Field[];
@@ -95,12 +109,14 @@ interface MimeFields {
   readonly version: Field[];
 }
 
-function mimeFields(header: Header): MimeFields {
+function mimeFields(header: Header, habits: Habits): MimeFields {
   const found: MimeFields = { type: [], disposition: [], encoding: [], version: [] };
-  for (const field of header.fields) {
+  for (const written of header.fields) {
+    const field = habits.garbageIsField ? repaired(written) : written;
     // The four names have 12, 19, 25 and 12 letters; this runs for every field of every message.
     const { length } = field.name;
     if (length !== 12 && length !== 19 && length !== 25) continue;
+    if (!habits.spaceBeforeColon && field.raw[length] !== COLON) continue;
     switch (field.name.toLowerCase()) {
       case "content-type":
         found.type.push(field);
@@ -120,11 +136,23 @@ function mimeFields(header: Header): MimeFields {
   return found;
 }
 
+const COLON = 0x3a;
+
+/** What a reader sees who looks for the names of MIME fields anywhere at the start of a line. */
+function repaired(field: Field): Field {
+  if (field.name !== "" && !/[^!-~]/.test(field.name)) return field;
+  const text = field.raw.toString("latin1", 0, MAX_LENGTH).replace(/\r?\n(?=[ \t])/g, "");
+  const colon = text.indexOf(":");
+  const name = text.slice(0, Math.max(0, Math.min(colon, 80))).replace(/[^!-9;-~]/g, "");
+  return { name, raw: field.raw, value: text.slice(colon + 1).trim() };
+}
+
 function readAll(fields: readonly Field[], conflict: DefectKind, note: Note): Parameterized[] {
   noteRepetitions(fields, conflict, note);
   // More repetitions than this say nothing new; each is read under several readings.
   let room = MAX_LENGTH;
-  const read = fields.slice(0, 8).map(({ value }) => {
+  const some = fields.length <= 8 ? fields : [...fields.slice(0, 7), fields.at(-1)!];
+  const read = some.map(({ value }) => {
     const one = parseParameters(value, room);
     room -= Math.min(room, value.length);
     return one;
@@ -162,9 +190,15 @@ function isSpace(text: string, at: number): boolean {
   return code === 0x20 || (code >= 0x09 && code <= 0x0d) || (code >= 0xa0 && /\s/.test(text[at]!));
 }
 
-function typeOf(field: Parameterized | undefined, parent: Entity | null, note: Note): string {
+function typeOf(
+  field: Parameterized | undefined,
+  parent: Entity | null,
+  note: Note,
+  habits: Habits,
+): string {
   if (field === undefined)
     return parent?.type === "multipart/digest" ? "message/rfc822" : "text/plain";
+  if (habits.looseTypes) return looseType(field);
   if (field.commented && !field.value.startsWith("text/"))
     note("comment-in-mime-value", field.value);
   if (/^[!#$%&'*+\-.^_`{|}~\w]+\/[!#$%&'*+\-.^_`{|}~\w]+$/.test(field.value)) return field.value;
@@ -174,11 +208,25 @@ function typeOf(field: Parameterized | undefined, parent: Entity | null, note: N
   return "text/plain";
 }
 
-function boundaryOf(field: Parameterized, note: Note): Buffer {
-  const readings = field.parameters.get("boundary") ?? [];
-  const text = readings.find((reading) => reading !== "") ?? "";
+/** The media type that stands anywhere in the value; a boundary makes it a multipart. */
+function looseType({ value, parameters }: Parameterized): string {
+  const type = /[\w.+-]+\/[\w.+-]+/.exec(value)?.[0] ?? "text/plain";
+  if (type.startsWith("multipart/")) return type;
+  return parameters.has("boundary") ? "multipart/mixed" : type;
+}
+
+function boundaryOf(
+  field: Parameterized | undefined,
+  path: string,
+  note: Note,
+  habits: Habits,
+): Buffer {
+  const readings = boundaryReadings(field);
+  const chosen = readings[Math.min(habits.boundary, readings.length - 1)] ?? "";
+  const text = habits.guess.get(path) ?? chosen;
   // Octets outside ASCII are not the same text, and so not the same octets again, for every reader.
-  if (readings.length > 1 || /[^\x00-\x7f]/.test(text))
+  const written = field?.parameters.get("boundary") ?? [];
+  if (Math.max(readings.length, written.length) > 1 || /[^\x00-\x7f]/.test(text))
     note("conflicting-boundary", readings.join(" | "));
   if (text === "") {
     note("missing-boundary");
@@ -194,6 +242,18 @@ function boundaryOf(field: Parameterized, note: Note): Buffer {
   return octets;
 }
 
+/** Every boundary that some reader sees, the likeliest first; none is empty. */
+function boundaryReadings(field: Parameterized | undefined): string[] {
+  const found = new Set<string>();
+  for (const reading of field?.parameters.get("boundary") ?? []) {
+    if (reading.trim() === "") continue;
+    found.add(reading);
+    // White space in front of it: kept by the letter, lost by the usual trimming.
+    if (/^\s/.test(reading)) found.add(reading.trim());
+  }
+  return [...found];
+}
+
 const IDENTITY: ReadonlySet<string> = new Set(["7bit", "8bit", "binary"]);
 const ODD_IDENTITY =
   /^(?:|7-?bits?|8-?bits?|bin|none|plain|text|us-ascii|ascii|iso-8859-\d+|utf-8|identity|[\w-]+\/[\w-]+)$/;
@@ -202,14 +262,17 @@ const UUENCODE = /^(?:x-)?uue(?:ncode)?$/;
 function readTransferEncoding(
   fields: readonly Field[],
   note: Note,
+  habits: Habits,
 ): { encoding: Encoding; uuencoded: boolean } {
   noteRepetitions(fields, "conflicting-transfer-encoding", note);
-  const text = fields[0]?.value.toLowerCase() ?? "7bit";
+  const counts = habits.field === "first" ? fields[0] : fields.at(-1);
+  const text = counts?.value.toLowerCase() ?? "7bit";
   if (IDENTITY.has(text)) return { encoding: "identity", uuencoded: false };
   if (text === "base64" || text === "quoted-printable") return { encoding: text, uuencoded: false };
   const token = parseToken(text);
   if (text.includes("(")) note("comment-in-mime-value", text);
   else if (token !== text) note("odd-transfer-encoding", text);
+  if (habits.oddEncoding !== null) return { encoding: habits.oddEncoding, uuencoded: false };
   if (token === "base64" || token === "quoted-printable")
     return { encoding: token, uuencoded: false };
   if (UUENCODE.test(token)) return { encoding: "identity", uuencoded: true };

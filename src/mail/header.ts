@@ -259,3 +259,19 @@ export function fieldValue(header: Header, name: string): string | null {
 function isNamed(field: Field, lowerCase: string): boolean {
   return field.name.length === lowerCase.length && field.name.toLowerCase() === lowerCase;
 }
+
+/**
+ * What the line at `line` (`stop` is where it ends) is to a reader who ends the header at the first line that is no field.
+ * Looks at no more than 2,000 octets.
+ */
+export function lineInHeader(
+  bytes: Buffer,
+  line: number,
+  stop: number,
+  first: boolean,
+): "field" | "empty" | "garbage" {
+  const text = bytes.toString("latin1", line, Math.min(stop, line + 2_000));
+  if (text.trim() === "") return "empty";
+  if (first) return /^(?:>?From |[!-9;-~]+:)/.test(text) ? "field" : "garbage";
+  return /^(?:[ \t]|[!-9;-~]+:)/.test(text) ? "field" : "garbage";
+}

@@ -7,7 +7,8 @@ import { defect } from "./defects.ts";
 import type { DefectKind } from "./defects.ts";
 import { entityOf } from "./entity.ts";
 import type { Entity } from "./entity.ts";
-import { parseHeader } from "./header.ts";
+import { USUAL, type Habits } from "./habits.ts";
+import { lineInHeader, parseHeader } from "./header.ts";
 import { decoder } from "./transfer.ts";
 import type { Decoder } from "./transfer.ts";
 
@@ -57,6 +58,8 @@ interface Frame {
   children: number;
   closed: boolean;
   junkNoted: boolean;
+  /** True in the walker of an encoded multipart's decoded octets for that multipart, which is open outside already. */
+  readonly lent: boolean;
 }
 
 /** Counters that an encoded message shares with the message around it. */
@@ -69,9 +72,11 @@ interface Shared {
   stopped: boolean;
   /** True when others should get their turn. */
   readonly due: () => boolean;
+  readonly habits: Habits;
 }
 
 const DASHES_AT_LINE_START = Buffer.from("\n--");
+const DASHES_AFTER_CR = Buffer.from("\r--");
 const EMPTY = Buffer.alloc(0);
 const LF = 0x0a;
 const CR = 0x0d;
@@ -79,14 +84,16 @@ const DASH = 0x2d;
 
 /**
  * A walker over one message that reports to `sink`. Never throws, unless the sink does. `due` is asked after each part
- * and each delimiter whether to pause: a few KiB can hold a thousand parts.
+ * and each delimiter whether to pause: a few KiB can hold a thousand parts. `habits` other than the usual ones give another
+ * reading of the same octets.
  */
 export function walker(
   sink: Sink,
   limits: WalkLimits = DEFAULT_WALK_LIMITS,
   due: () => boolean = () => false,
+  habits: Habits = USUAL,
 ): Walker {
-  return new Walk({ sink, limits, parts: 0, overLimit: null, stopped: false, due }, null);
+  return new Walk({ sink, limits, parts: 0, overLimit: null, stopped: false, due, habits }, null);
 }
 
 class Walk implements Walker {
@@ -107,10 +114,18 @@ class Walk implements Walker {
   /** In a body: how many octets of #rest are the line end that a delimiter would own. */
   #heldBreak = 0;
   #paused = false;
+  /** The octets in which a bare CR with "--" was looked for last, and where the next one is (-1: none). */
+  #bareIn: Buffer = EMPTY;
+  #bareAt = -1;
 
   constructor(shared: Shared, host: Entity | null) {
     this.#shared = shared;
     this.#host = host;
+    if (host?.structure !== "multipart") return;
+    this.#header = null;
+    const frame = frameOf(host, 0, null, null, true);
+    this.#stack.push(frame);
+    this.#boundaries.add(host.boundary, frame);
   }
 
   get overLimit(): string | null {
@@ -179,12 +194,21 @@ class Walk implements Walker {
           this.#headerDone(this.#offset + next, false);
           return next;
         }
-        const delimiter = this.#delimiterAt(bytes, line, stop);
+        const { habits } = this.#shared;
+        const delimiter = habits.boundaryCutsHeader ? this.#delimiterAt(bytes, line, stop) : null;
         if (delimiter !== null) {
           this.#keepHeader(bytes, at, line);
           this.#headerDone(this.#offset + line, this.#headerBytes > 0);
           if (!this.#shared.stopped) this.#enter(delimiter, this.#offset + line);
           return next;
+        }
+        if (habits.garbageEndsHeader) {
+          const what = lineInHeader(bytes, line, stop, this.#headerBytes + line - at === 0);
+          if (what !== "field") {
+            this.#keepHeader(bytes, at, line);
+            this.#headerDone(this.#offset + line, false);
+            return what === "empty" ? next : line;
+          }
         }
       }
       this.#midLine = lf < 0;
@@ -220,14 +244,14 @@ class Walk implements Walker {
     let look = line;
     for (;;) {
       if (!candidate) {
-        const found = bytes.indexOf(DASHES_AT_LINE_START, look);
+        const found = this.#nextDashes(bytes, look);
         if (found < 0) break;
         line = found + 1;
-        this.#heldBreak = found > at && bytes[found - 1] === CR ? 2 : 1;
+        this.#heldBreak = bytes[found] === LF && found > at && bytes[found - 1] === CR ? 2 : 1;
       }
       if (!this.#boundaries.mayStart(bytes[line + 2])) {
         candidate = false;
-        look = line + 1;
+        look = line;
         continue;
       }
       const start = line - this.#heldBreak;
@@ -238,7 +262,9 @@ class Walk implements Walker {
         return ~start;
       }
       const stop = lf < 0 ? Math.min(length, line + MAX_DELIMITER) : line + lf;
-      const delimiter = this.#delimiterAt(bytes, line, stop);
+      const bare = line > at && bytes[line - 1] === CR;
+      if (bare) this.#noteBareCr(bytes, line, stop);
+      const delimiter = bare ? null : this.#delimiterAt(bytes, line, stop);
       if (delimiter !== null) {
         this.#emit(bytes, at, start);
         if (this.#innerPaused()) {
@@ -250,11 +276,29 @@ class Walk implements Walker {
         return lf < 0 ? stop : stop + 1;
       }
       candidate = false;
-      look = line + 1;
+      look = line;
     }
     const end = final ? length : this.#holdBreak(bytes, at);
     this.#emit(bytes, at, end);
     return ~end;
+  }
+
+  /** Index of the next line end, or bare CR, with "--" behind it; -1 when there is none. */
+  #nextDashes(bytes: Buffer, from: number): number {
+    const lf = bytes.indexOf(DASHES_AT_LINE_START, from);
+    // Looked up once per octet: a few KiB can hold a thousand delimiters, and each asks again.
+    if (this.#bareIn !== bytes || (this.#bareAt >= 0 && this.#bareAt < from)) {
+      this.#bareIn = bytes;
+      this.#bareAt = bytes.indexOf(DASHES_AFTER_CR, from);
+    }
+    return lf < 0 || (this.#bareAt >= 0 && this.#bareAt < lf) ? this.#bareAt : lf;
+  }
+
+  /** Notes a delimiter that only a reader sees who takes a bare CR for a line end. */
+  #noteBareCr(bytes: Buffer, line: number, stop: number): void {
+    const cr = bytes.subarray(line, stop).indexOf(CR);
+    const found = this.#boundaries.match(bytes, line, cr < 0 ? stop : line + cr);
+    if (found !== null) noteOnce(found.owner.entity, "bare-cr-before-boundary");
   }
 
   /** Where the octets start that may belong to a delimiter of which only the start has come; keeps what they are. */
@@ -263,6 +307,7 @@ class Walk implements Walker {
     this.#heldBreak = 0;
     this.#midLine = true;
     if (bytes[length - 1] === CR) return length - 1;
+    if (bytes[length - 1] === DASH && bytes[length - 2] === CR) return Math.max(at, length - 2);
     const lf = bytes[length - 1] === DASH ? length - 2 : length - 1;
     if (lf < at || bytes[lf] !== LF) return length;
     this.#midLine = false;
@@ -275,7 +320,10 @@ class Walk implements Walker {
     if (bytes[line] !== DASH || bytes[line + 1] !== DASH) return null;
     const long = stop - line >= MAX_DELIMITER;
     const found = this.#boundaries.match(bytes, line, long ? line + MAX_DELIMITER : stop);
-    if (found === null || (found.exact && !long)) return found;
+    if (found === null) return null;
+    const { habits } = this.#shared;
+    if ((found.exact && !long) || habits.prefixes)
+      return habits.innermostOnly && found.owner !== this.#innermost() ? null : found;
     if (!found.owner.closed && !found.owner.junkNoted) {
       found.owner.junkNoted = true;
       noteOnce(
@@ -287,6 +335,11 @@ class Walk implements Walker {
     return null;
   }
 
+  /** The innermost multipart whose end has not come. */
+  #innermost(): Frame | undefined {
+    return this.#stack.findLast((one) => one.entity.structure === "multipart" && !one.closed);
+  }
+
   /** Goes where a delimiter line leads: the next part, or the epilogue. `end` is where the part before it ends. */
   #enter(delimiter: Delimiter<Frame>, end: number): void {
     const frame = delimiter.owner;
@@ -296,6 +349,7 @@ class Walk implements Walker {
     this.#header = null;
     if (delimiter.closes) {
       frame.closed = true;
+      if (this.#shared.habits.endIsFinal) this.#boundaries.remove(frame.entity.boundary, frame);
       return;
     }
     if (frame.closed) noteOnce(frame.entity, "boundary-after-end");
@@ -329,7 +383,8 @@ class Walk implements Walker {
     const { header, defects } = parseHeader(block, { maxBytes: shared.limits.maxHeaderBytes });
     if (cut) defects.push(defect("header-cut-by-boundary"));
     const path = parent === null ? "1" : `${parent.path}/${around?.children ?? 1}`;
-    let entity = entityOf(header, { path, parent, depth: (parent?.depth ?? 0) + 1 }, defects);
+    const place = { path, parent, depth: (parent?.depth ?? 0) + 1 };
+    let entity = entityOf(header, place, defects, shared.habits);
     if (entity.depth >= shared.limits.maxDepth && entity.structure !== "leaf") {
       entity = { ...entity, structure: "leaf" };
       noteOnce(entity, "too-deep");
@@ -344,20 +399,19 @@ class Walk implements Walker {
 
   #push(entity: Entity, start: number): void {
     const encoded = entity.encoding !== "identity";
-    const frame: Frame = {
-      entity,
-      start,
-      decoder: encoded ? decoder(entity.encoding, entity.structure === "leaf") : null,
-      inner: encoded && entity.structure === "message" ? new Walk(this.#shared, entity) : null,
-      children: 0,
-      closed: false,
-      junkNoted: false,
-    };
+    const { structure } = entity;
+    const undo = encoded
+      ? decoder(entity.encoding, structure === "leaf", this.#shared.habits)
+      : null;
+    const inner = encoded && structure !== "leaf" ? new Walk(this.#shared, entity) : null;
+    const frame = frameOf(entity, start, undo, inner, false);
     this.#stack.push(frame);
     this.#shared.sink.open(entity);
-    if (entity.structure === "multipart") {
-      if (!this.#boundaries.add(entity.boundary, frame)) noteOnce(entity, "reused-boundary");
-    } else if (entity.structure === "message" && !encoded) this.#startPart(frame);
+    if (structure === "multipart" && !encoded) {
+      const relation = this.#boundaries.add(entity.boundary, frame);
+      if (relation === "reused") noteOnce(entity, "reused-boundary");
+      else if (relation === "prefix") noteOnce(entity, "boundary-within-boundary");
+    } else if (structure === "message" && !encoded) this.#startPart(frame);
   }
 
   #emit(bytes: Buffer, from: number, to: number): void {
@@ -381,18 +435,37 @@ class Walk implements Walker {
       for (const kind of frame.decoder.faults) noteOnce(entity, kind);
     }
     frame.inner?.end();
-    if (entity.structure === "multipart") {
+    if (entity.structure === "multipart" && frame.inner === null) {
       this.#boundaries.remove(entity.boundary, frame);
       if (frame.children === 0) noteOnce(entity, "missing-first-boundary");
       else if (!frame.closed) noteOnce(entity, unclosed);
     }
-    this.#shared.sink.close(entity, Math.max(0, end - frame.start));
+    if (!frame.lent) this.#shared.sink.close(entity, Math.max(0, end - frame.start));
   }
 
   #stop(why: string): void {
     this.#shared.overLimit ??= why;
     this.#shared.stopped = true;
   }
+}
+
+function frameOf(
+  entity: Entity,
+  start: number,
+  undo: Decoder | null,
+  inner: Walk | null,
+  lent: boolean,
+): Frame {
+  return {
+    entity,
+    start,
+    decoder: undo,
+    inner,
+    children: 0,
+    closed: false,
+    junkNoted: false,
+    lent,
+  };
 }
 
 function joined(rest: Buffer, chunk: Buffer): Buffer {

@@ -1,6 +1,7 @@
 // Streaming decoders of the transfer encodings (RFC 2045 6), as forgiving as the mail programs that will open the part:
 // junk is skipped, base64 goes on after padding. They say when they had to. Called by the MIME walker for each leaf.
 import type { DefectKind } from "./defects.ts";
+import { USUAL, type Habits } from "./habits.ts";
 
 export type Encoding = "identity" | "base64" | "quoted-printable";
 
@@ -20,12 +21,16 @@ const NO_FAULTS: ReadonlySet<DefectKind> = new Set();
  * A decoder for one part. `reuses`: of what write() returns only the first octets stay, later ones until the next call: then a
  * large part makes no garbage (base64, which nearly all of them are).
  */
-export function decoder(encoding: Encoding, reuses: boolean = false): Decoder {
+export function decoder(
+  encoding: Encoding,
+  reuses: boolean = false,
+  habits: Habits = USUAL,
+): Decoder {
   switch (encoding) {
     case "identity":
       return { write: (chunk) => chunk, end: () => EMPTY, faults: NO_FAULTS };
     case "base64":
-      return base64(reuses);
+      return habits.urlAlphabet ? urlBase64(reuses, habits) : base64(reuses, habits);
     case "quoted-printable":
       return quotedPrintable();
   }
@@ -51,13 +56,33 @@ interface Base64State {
   bits: number;
   count: number;
   padded: boolean;
+  /** True when padding came and nothing is read behind it. */
+  ended: boolean;
+  readonly paddingEnds: boolean;
   readonly faults: Set<DefectKind>;
 }
 
-function base64(reuses: boolean): Decoder {
+/** The alphabet for file names and URLs (RFC 4648 5), which some readers take as well. */
+function urlBase64(reuses: boolean, habits: Habits): Decoder {
+  const inner = base64(reuses, habits);
+  return {
+    ...inner,
+    write(chunk) {
+      const plain = Buffer.from(chunk);
+      for (let i = 0; i < plain.length; i++) {
+        if (plain[i] === 0x2d) plain[i] = 0x2b;
+        else if (plain[i] === 0x5f) plain[i] = 0x2f;
+      }
+      return inner.write(plain);
+    },
+  };
+}
+
+function base64(reuses: boolean, { paddingEnds }: Habits): Decoder {
   let given = false;
   let kept: Buffer = EMPTY;
-  const state: Base64State = { bits: 0, count: 0, padded: false, faults: new Set() };
+  const faults = new Set<DefectKind>();
+  const state = { bits: 0, count: 0, padded: false, ended: false, paddingEnds, faults };
   return {
     faults: state.faults,
     write(chunk) {
@@ -66,7 +91,7 @@ function base64(reuses: boolean): Decoder {
       let length = 0;
       let at = 0;
       let slowUntil = 0;
-      while (at < chunk.length) {
+      while (at < chunk.length && !state.ended) {
         if (
           state.count === 0 &&
           !state.padded &&
@@ -157,7 +182,7 @@ function decodeByHand(
 ): number {
   let { bits, count } = state;
   let length = offset;
-  for (let i = from; i < to; i++) {
+  for (let i = from; i < to && !state.ended; i++) {
     const six = SIX_BITS[chunk[i]!]!;
     if (six < 64) {
       if (state.padded) {
@@ -173,6 +198,7 @@ function decodeByHand(
         count = 0;
       }
     } else if (six === 65) {
+      state.ended = state.paddingEnds && count > 1;
       if (count > 0) {
         const left = flushGroup({ ...state, bits, count });
         for (const octet of left) out[length++] = octet;
