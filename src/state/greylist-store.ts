@@ -105,10 +105,15 @@ export interface TripletState {
   readonly passed: number;
 }
 
+/** A state and when it is forgotten. */
+export interface Written extends TripletState {
+  readonly until: number;
+}
+
 export interface Weighed {
   readonly answer: GreylistAnswer;
   /** To be written under every origin of the question; null = nothing changes. */
-  readonly write: (TripletState & { readonly until: number }) | null;
+  readonly write: Written | null;
 }
 
 /** The origin under which `allowPair` stands; every question asks it too, and never writes it. */

@@ -2,15 +2,16 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import {
   ALLOWED_COUNT,
-  REFRESH_MS,
   type ClientState,
   type GreylistQuestion,
   type GreylistTimes,
 } from "./greylist-store.ts";
 
 export interface SqliteClients {
-  /** True when a client of the question is on the list; its entry is refreshed if `write` and it is old. */
-  stands(question: GreylistQuestion, times: GreylistTimes, now: number, write: boolean): boolean;
+  /** The entry of the first client of the question that is on the list; null when none is. */
+  standing(question: GreylistQuestion, times: GreylistTimes, now: number): ClientState | null;
+  /** Makes an entry last until then. */
+  refresh(state: ClientState, until: number): void;
   /** Adds an accepted triplet to every client of the question, once per times.countEvery. */
   count(question: GreylistQuestion, times: GreylistTimes, now: number): void;
   get(client: string, now: number): ClientState | null;
@@ -50,20 +51,19 @@ export function sqliteClients(db: DatabaseSync): SqliteClients {
   };
   return {
     get,
-    stands({ clients }, times, now, write) {
-      if (times.autoWhitelist <= 0) return false;
+    standing({ clients }, times, now) {
+      if (times.autoWhitelist <= 0) return null;
       const rows = selects(clients.length).all(now, ...clients);
-      if (rows.length === 0) return false;
+      if (rows.length === 0) return null;
       const states = rows.map(stateOf);
       for (const name of clients) {
         const known = states.find(({ client }) => client === name);
-        if (known === undefined || known.accepted < times.autoWhitelist) continue;
-        if (write && known.until < now + times.lifetime - REFRESH_MS)
-          put.run(name, known.accepted, known.counted, now + times.lifetime);
-        return true;
+        if (known !== undefined && known.accepted >= times.autoWhitelist) return known;
       }
-      return false;
+      return null;
     },
+    refresh: ({ client, accepted, counted: last }, until) =>
+      void put.run(client, accepted, last, until),
     count({ clients }, times, now) {
       for (const name of clients) {
         const known = get(name, now);

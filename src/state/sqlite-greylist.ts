@@ -11,7 +11,9 @@ import {
   type GreylistQuestion,
   type GreylistRecord,
   type GreylistTimes,
+  REFRESH_MS,
   type TripletState,
+  type Written,
 } from "./greylist-store.ts";
 import { pairOf } from "./pair.ts";
 import { counted, sqliteClients, type SqliteClients } from "./sqlite-clients.ts";
@@ -24,6 +26,11 @@ export interface SqliteGreylist {
     now: number,
     write: boolean,
   ): GreylistAnswer[];
+  /** Carries out decisions that were told already. */
+  write(
+    asked: readonly (readonly [question: GreylistQuestion, now: number])[],
+    times: GreylistTimes,
+  ): void;
   records(filter: GreylistFilter, limit: number, now: number): GreylistRecord[];
   client(client: string, now: number): ClientState | null;
   allowPair(sender: string, recipient: string, lifetime: number, now: number): void;
@@ -36,13 +43,19 @@ type Row = Record<string, unknown>;
 
 export function sqliteGreylist(db: DatabaseSync): SqliteGreylist {
   const clients = sqliteClients(db);
+  const look = sqliteLook(db);
   // An update in place leaves the index on `until` alone where that stays the same.
   const put = db.prepare(`INSERT INTO greylist
     (pair, origin, sender, recipient, first, last, attempts, passed, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET first = excluded.first, last = excluded.last, attempts = excluded.attempts,
       passed = excluded.passed, until = excluded.until`);
+  const decide = asker(put, clients, look);
   return {
-    ask: asker(db, put, clients),
+    ask: (questions, times, now, write) =>
+      questions.map((question) => decide(question, times, now, write)),
+    write(asked, times) {
+      for (const [question, now] of asked) decide(question, times, now, true);
+    },
     records(filter, limit, now) {
       const { where, values } = conditions(filter, ["until > ?"], [now]);
       const rows = db.prepare(`SELECT * FROM greylist WHERE ${where} LIMIT ?`);
@@ -63,42 +76,82 @@ export function sqliteGreylist(db: DatabaseSync): SqliteGreylist {
   };
 }
 
-function asker(
-  db: DatabaseSync,
-  put: StatementSync,
-  clients: SqliteClients,
-): SqliteGreylist["ask"] {
+/** What was told and is not in the file yet, by origin of the triplet that is asked. */
+export type Pending = (origin: string) => Written | undefined;
+
+/** A decision that was not carried out. */
+export interface Looked {
+  readonly answer: GreylistAnswer;
+  /** What every origin of the question has from now on; null = stays as it is. */
+  readonly state: Written | null;
+  /** The client's entry on the white-list, when it passes for it and the entry wants to be refreshed. */
+  readonly refresh: ClientState | null;
+}
+
+export type Look = (
+  question: GreylistQuestion,
+  times: GreylistTimes,
+  now: number,
+  pending?: Pending,
+) => Looked;
+
+/** Decides and changes nothing. */
+export function sqliteLook(db: DatabaseSync): Look {
   const gets = counted((marks) =>
     db.prepare(
       `SELECT first, last, attempts, passed, origin FROM greylist WHERE pair = ? AND until > ? AND origin IN (${marks})`,
     ),
   );
   const getPerson = db.prepare("SELECT 1 FROM people WHERE person = ? AND until > ?");
-
-  const one = (
-    question: GreylistQuestion,
-    times: GreylistTimes,
-    now: number,
-    write: boolean,
-  ): GreylistAnswer => {
+  const clients = sqliteClients(db);
+  return (question, times, now, pending) => {
     const { sender, recipient, origins, person } = question;
-    const pair = pairOf(sender, recipient);
-    const rows = gets(origins.length + 1).all(pair, now, ANY_ORIGIN, ...origins);
-    const own = rows.filter(({ origin }) => origin !== ANY_ORIGIN).length;
-    const weighed = weigh(rows.flatMap(stateOf), own === origins.length, times, now);
-    const { write: row, answer } = weighed;
+    const rows = gets(origins.length + 1).all(
+      pairOf(sender, recipient),
+      now,
+      ANY_ORIGIN,
+      ...origins,
+    );
+    const known = new Map<unknown, TripletState>(rows.map((row) => [row["origin"], stateOf(row)]));
+    if (pending !== undefined)
+      for (const origin of origins) {
+        const told = pending(origin);
+        if (told !== undefined && told.until > now) known.set(origin, told);
+      }
+    const whole = origins.every((origin) => known.has(origin));
+    const { answer, write } = weigh([...known.values()], whole, times, now);
     if (person !== null && getPerson.get(person, now) !== undefined)
-      return spared("person", answer);
-    if (clients.stands(question, times, now, write)) return spared("client", answer);
-    if (!write || row === null) return answer;
-    const { first, last, attempts, passed, until } = row;
-    for (const origin of origins) {
+      return { answer: spared("person", answer), state: null, refresh: null };
+    const standing = clients.standing(question, times, now);
+    if (standing === null) return { answer, state: write, refresh: null };
+    const stale = standing.until < now + times.lifetime - REFRESH_MS;
+    return { answer: spared("client", answer), state: null, refresh: stale ? standing : null };
+  };
+}
+
+function asker(
+  put: StatementSync,
+  clients: SqliteClients,
+  look: Look,
+): (
+  question: GreylistQuestion,
+  times: GreylistTimes,
+  now: number,
+  write: boolean,
+) => GreylistAnswer {
+  return (question, times, now, write) => {
+    const { answer, state, refresh } = look(question, times, now);
+    if (!write) return answer;
+    if (refresh !== null) clients.refresh(refresh, now + times.lifetime);
+    if (state === null) return answer;
+    const { sender, recipient, origins } = question;
+    const pair = pairOf(sender, recipient);
+    const { first, last, attempts, passed, until } = state;
+    for (const origin of origins)
       put.run(pair, origin, sender, recipient, first, last, attempts, passed, until);
-    }
     if (answer.result === "accepted") clients.count(question, times, now);
     return answer;
   };
-  return (questions, times, now, write) => questions.map((q) => one(q, times, now, write));
 }
 
 function conditions(
@@ -117,22 +170,18 @@ function conditions(
   return { where: where.length === 0 ? "1" : where.join(" AND "), values };
 }
 
-function stateOf(row: Row | undefined): TripletState[] {
-  if (row === undefined) return [];
-  return [
-    {
-      first: Number(row["first"]),
-      last: Number(row["last"]),
-      attempts: Number(row["attempts"]),
-      passed: Number(row["passed"]),
-    },
-  ];
+function stateOf(row: Row): TripletState {
+  return {
+    first: Number(row["first"]),
+    last: Number(row["last"]),
+    attempts: Number(row["attempts"]),
+    passed: Number(row["passed"]),
+  };
 }
 
 function recordOf(row: Row): GreylistRecord {
-  const [state] = stateOf(row);
   return {
-    ...(state as TripletState),
+    ...stateOf(row),
     origin: String(row["origin"]),
     sender: String(row["sender"]),
     recipient: String(row["recipient"]),

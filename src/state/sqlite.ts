@@ -2,8 +2,10 @@
 // process, so that no disk can hold up the event loop; the memory of retries is read in place (a WAL reader never waits).
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
+import { GreylistInPlace } from "./greylist-in-place.ts";
 import { weigh, type GreylistStore } from "./greylist-store.ts";
 import type { HandedOn } from "./handed-on.ts";
+import { sqliteLook } from "./sqlite-greylist.ts";
 import type { Operations } from "./sqlite-operations.ts";
 import { BUSY_MS, SCHEMA } from "./sqlite-schema.ts";
 import { StateThread } from "./state-thread.ts";
@@ -29,20 +31,25 @@ export function sqliteStore(file: string, deadlineMs: number = STORE_DEADLINE_MS
   ): Promise<ReturnType<Operations[K]>> =>
     thread.call(name, args, deadlineMs) as Promise<ReturnType<Operations[K]>>;
   const nothing = emptiness(reader, ["greylist", "greylist_clients", "people"]);
+  const here = inPlace(file, call);
+  const after = <K extends keyof Operations>(name: K, ...args: Parameters<Operations[K]>) => {
+    here.flush();
+    return call(name, ...args);
+  };
   const greylist: GreylistStore = {
-    ask: (questions, times, now) => call("ask", questions, times, now, true),
+    ask: (questions, times, now) => here.ask(questions, times, now),
     // Every message looks back; where nobody was ever greylisted that must cost nothing.
     peek: async (questions, times, now) =>
-      nothing()
+      here.idle && nothing()
         ? questions.map(() => weigh([], false, times, now).answer)
-        : call("ask", questions, times, now, false),
-    records: (filter, limit, now) => call("records", filter, limit, now),
-    client: (client, now) => call("client", client, now),
+        : (here.peek(questions, times, now) ?? after("ask", questions, times, now, false)),
+    records: (filter, limit, now) => after("records", filter, limit, now),
+    client: (client, now) => after("client", client, now),
     allowPair: (sender, recipient, lifetime, now) =>
-      call("allowPair", sender, recipient, lifetime, now),
-    allowClient: (client, lifetime, now) => call("allowClient", client, lifetime, now),
-    clear: (filter) => call("clear", filter),
-    clearClient: (client) => call("clearClient", client),
+      after("allowPair", sender, recipient, lifetime, now),
+    allowClient: (client, lifetime, now) => after("allowClient", client, lifetime, now),
+    clear: (filter) => after("clear", filter),
+    clearClient: (client) => after("clearClient", client),
   };
   return {
     handedOn: handedOn(reader, thread),
@@ -53,10 +60,27 @@ export function sqliteStore(file: string, deadlineMs: number = STORE_DEADLINE_MS
       has: (person, now) => call("knows", person, now),
     },
     async close() {
+      here.close();
       await thread.close();
       reader.close();
     },
   };
+}
+
+type Call = <K extends keyof Operations>(
+  name: K,
+  ...args: Parameters<Operations[K]>
+) => Promise<ReturnType<Operations[K]>>;
+
+function inPlace(file: string, call: Call): GreylistInPlace {
+  // Never waits: when the file is busy (it is being recovered), the thread is asked.
+  const reader = new DatabaseSync(file, { timeout: 0, readOnly: true });
+  return new GreylistInPlace({
+    look: sqliteLook(reader),
+    ask: (questions, times, now) => call("ask", questions, times, now, true),
+    write: (asked, times) => call("write", asked, times),
+    close: () => reader.close(),
+  });
 }
 
 /** How long a process may go without looking whether another one wrote: a look costs a few system calls, per message. */
