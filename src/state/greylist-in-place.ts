@@ -24,7 +24,7 @@ export interface InPlaceMeans {
 export type Asked = readonly [question: GreylistQuestion, now: number];
 
 /** How long changes gather before they are written: what a kill -9 may cost. A retry comes minutes later. */
-const GATHER_MS = 10;
+const GATHER_MS = 25;
 /** Changes that are not written after this long, or this many, mean that the disk cannot keep up. */
 const PATIENCE_MS = 250;
 const MAX_PENDING = 5000;
