@@ -3,7 +3,7 @@
 import type { RuleSet } from "../ruleset/compile.ts";
 import { clearDeadline, deadline } from "../sys/deadlines.ts";
 import type { Check, SoFar, Subjects } from "../verdict/check.ts";
-import type { Finding } from "../verdict/finding.ts";
+import { scoreName, type Finding } from "../verdict/finding.ts";
 
 export interface AskOptions {
   readonly checkDeadlineMs: number;
@@ -53,7 +53,7 @@ export function ask<S extends keyof Subjects>(
 
 /** The operator's score for the symbol takes the place of the check's own. */
 export function weighed(finding: Finding, rules: RuleSet): Finding {
-  const score = rules.scoreOf(finding.symbol);
+  const score = rules.scoreOf(scoreName(finding));
   return score === undefined || score === finding.score ? finding : { ...finding, score };
 }
 

@@ -23,6 +23,7 @@ import { compilePolicy } from "./policy.ts";
 import type { Place, PolicyFacts } from "./policy.ts";
 import { POLICY_VERBS } from "./policy-lines.ts";
 import { SCORE_VERBS, compileScores } from "./scores.ts";
+import { VIRUS_NAME_VERBS, compileVirusNames, type VirusScoreOf } from "./virus-names.ts";
 import { LOCAL_DIRECTORY, readingLines, versionOf } from "./source.ts";
 import type { RuleSource } from "./source.ts";
 import { nearest } from "./suggest.ts";
@@ -37,8 +38,9 @@ export interface RuleSet {
   readonly version: string;
   /** The policy of one recipient; the same object again for the same set of matching lines. */
   readonly policyOf: (recipient: Address, at: Place) => Policy;
-  /** The operator's points for a symbol, undefined when scores.rules does not name it. */
+  /** The operator's points for a symbol (verdict/finding.ts: scoreName), undefined when scores.rules does not name it. */
   readonly scoreOf: (symbol: string) => number | undefined;
+  readonly virusScoreOf: VirusScoreOf;
   readonly clients: AccessList<Pick<Client, "address" | "name">>;
   /** Keys are sender addresses; null is the null sender. */
   readonly senders: AccessList<Address | null>;
@@ -61,7 +63,7 @@ export type CompiledRules =
 /** Every rule file with the verbs its lines may start with, in the order in which they are shown. */
 const FILES = {
   "policy.rules": POLICY_VERBS,
-  "scores.rules": SCORE_VERBS,
+  "scores.rules": { ...SCORE_VERBS, ...VIRUS_NAME_VERBS },
   "clients.rules": ACCESS_VERBS,
   "senders.rules": SENDER_VERBS,
   "recipients.rules": ACCESS_VERBS,
@@ -94,7 +96,10 @@ export function* compilingRules(
   }
   const lines = (name: FileName): readonly Line[] => files.get(name) ?? [];
   const policy = compilePolicy(lines("policy.rules"), facts);
-  const scores = compileScores(lines("scores.rules"), facts.symbols, errors, warnings);
+  const ofVerbs = (verbs: Verbs): readonly Line[] =>
+    lines("scores.rules").filter(({ verb }) => verb in verbs);
+  const scores = compileScores(ofVerbs(SCORE_VERBS), facts.symbols, errors, warnings);
+  const virusScoreOf = compileVirusNames(ofVerbs(VIRUS_NAME_VERBS), errors);
   const clients = yield* compilingAccess(lines("clients.rules"), clientList(), errors);
   const senders = yield* compilingAccess<Address | null>(
     lines("senders.rules"),
@@ -126,6 +131,7 @@ export function* compilingRules(
       version: versionOf(source),
       policyOf: policy.policyOf,
       scoreOf: (symbol) => scores.get(symbol),
+      virusScoreOf,
       clients,
       senders,
       recipients,

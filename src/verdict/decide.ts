@@ -135,8 +135,8 @@ function holding(fates: readonly Fate[], auth: boolean): Fate | null {
 
 function authenticated(findings: readonly Finding[]): boolean {
   return (
-    findings.some((finding) => AUTH_SYMBOLS.has(finding.symbol)) &&
-    !findings.some((finding) => finding.symbol === BULK_SYMBOL)
+    findings.some(({ symbol, foreign }) => foreign === undefined && AUTH_SYMBOLS.has(symbol)) &&
+    !findings.some(({ symbol, foreign }) => foreign === undefined && symbol === BULK_SYMBOL)
   );
 }
 

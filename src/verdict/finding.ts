@@ -20,6 +20,8 @@ export interface Finding {
   readonly check: string;
   /** UPPER_SNAKE. */
   readonly symbol: string;
+  /** Whose name the symbol is when it is not ours: it may be spelt like one of ours and mean something else. */
+  readonly foreign?: "spamd" | "clamd";
   readonly category: Category;
   /** Points towards the spam score; 0 for facts. */
   readonly score: number;
@@ -33,4 +35,9 @@ export interface Finding {
   readonly say?: string;
   /** Where the rule stands: "rules/banned.rules:12". */
   readonly rule?: string;
+}
+
+/** What scores.rules calls the symbol of a finding: "BANNED", "spamd:SPF_FAIL". */
+export function scoreName({ symbol, foreign }: Pick<Finding, "symbol" | "foreign">): string {
+  return foreign === undefined ? symbol : `${foreign}:${symbol}`;
 }
