@@ -3,7 +3,7 @@
 // share one record, so nobody waits twice. Costs one wait for the store, and DNS for the client's name and SPF.
 import type { Address } from "../mail/address.ts";
 import type { Networks } from "../mail/ip.ts";
-import type { Client, Message, RcptQuestion } from "../mail/message.ts";
+import type { Client, Message } from "../mail/message.ts";
 import type { GreylistAnswer, GreylistStore, GreylistTimes } from "../state/greylist-store.ts";
 import type { Check, SoFar, SymbolSpec } from "../verdict/check.ts";
 import { findingsOf } from "../verdict/decide.ts";
@@ -12,6 +12,8 @@ import { mustWait, suspicions, type When } from "../verdict/suspicion.ts";
 import { provenBy } from "./auth-results.ts";
 import { rblWarnings } from "./dnsxl.ts";
 import { bodyKey } from "./greylist-body.ts";
+import { delayedFinding, GREYLIST_DELAYED } from "./greylist-delay.ts";
+import { isExempt, isRole, isWaived, judgedRecipients } from "./greylist-exempt.ts";
 import {
   nameOf,
   questionFor,
@@ -19,7 +21,7 @@ import {
   type GreylistDns,
   type SpfFacts,
 } from "./greylist-subject.ts";
-import { comeBack, delayedText, greylistLine } from "./greylist-text.ts";
+import { comeBack, greylistLine } from "./greylist-text.ts";
 
 export type GreylistTold = GreylistAnswer["result"] | "unsuspected";
 
@@ -53,16 +55,7 @@ export const GREYLISTED: SymbolSpec = {
   score: 0,
   meaning: "The client, sender and recipient are new together and suspicious: it has to come back.",
 };
-export const GREYLIST_DELAYED: SymbolSpec = {
-  symbol: "GREYLIST_DELAYED",
-  category: "note",
-  score: 0,
-  meaning: "The mail was greylisted and came back; the detail is the text of X-Greylist.",
-};
 const SYMBOLS = [GREYLISTED, GREYLIST_DELAYED];
-
-/** A mail that follows the acceptance of its triplet within this time is the one that came back. */
-const FRESH_MS = 10 * 60_000;
 
 /** At RCPT, and for the null sender at DATA: callout checks of other hosts come from it, and stop at RCPT. */
 export const greylistAtRcpt = (means: GreylistMeans): Check<"rcpt"> => ({
@@ -102,29 +95,21 @@ export const greylistAtRcpt = (means: GreylistMeans): Check<"rcpt"> => ({
   },
 });
 
-/**
- * At the end of DATA. On a listener where clients may be told to come back, it asks; on others it only looks whether the mail
- * is one that was delayed at RCPT.
- */
+/** At the end of DATA, on listeners where clients may be told to come back. */
 export const greylist = (means: GreylistMeans): Check<"message"> => ({
   name: "greylist",
   stage: "message",
   tier: "last",
   symbols: SYMBOLS,
   async run(message, so) {
-    const { client, origin, recipients } = message.envelope;
+    const { client, origin, recipients, listener } = message.envelope;
     const { address } = client;
-    if (address === null || origin === "outbound") return [];
+    if (address === null || !means.atData(listener)) return [];
     if (isExempt({ client, origin, login: null }, means)) return [];
-    const judged = unique(recipients.map((recipient) => recipient.address)).filter(
-      (recipient) => !isRole(recipient) && !isWaived(recipient, so.findings),
-    );
+    const judged = judgedRecipients(recipients, so.findings);
     if (judged.length === 0) return [];
-    const waiting = means.atData(message.envelope.listener)
-      ? await suspected(message, address, judged, so, means)
-      : null;
-    if (waiting === null || waiting.recipients.length === 0)
-      return lookBack(message, address, judged, so, means);
+    const waiting = await suspected(message, address, judged, so, means);
+    if (waiting.recipients.length === 0) return [];
     return askAtData(message, address, waiting.recipients, waiting.name, so, means);
   },
 });
@@ -163,41 +148,24 @@ async function askAtData(
 ): Promise<readonly Finding[]> {
   const { client, sender } = message.envelope;
   const { spf, dkim } = provenBy(so.findings);
-  const forged = so.findings.some(({ symbol }) => symbol === "SPF_FAIL");
+  const forged = so.findings.some(({ check, symbol }) => check === "auth" && symbol === "SPF_FAIL");
   const body = await bodyKey(message);
   const facts = { address, name, sender, spf, dkim, body, forged, shared: means.shared };
   const asked = recipients.map((recipient) => questionFor(facts, recipient));
   const answers = await means.store.ask(asked, means.times, means.now());
   return answers.flatMap((answer, i) => {
     const recipient = recipients[i];
-    return recipient === undefined ? [] : tell(answer, client, sender, recipient, means);
+    if (recipient === undefined) return [];
+    const told = tell(answer, client, sender, recipient, means);
+    return wasDelayed(recipient, so.findings) ? told.filter(isNew) : told;
   });
 }
 
-/** Was this mail delayed earlier? Nothing is written, and no DNS asked: what RCPT saw is on record under the network. */
-async function lookBack(
-  { envelope: { client, sender } }: Message,
-  address: string,
-  recipients: readonly Address[],
-  so: SoFar,
-  means: GreylistMeans,
-): Promise<readonly Finding[]> {
-  const name = await nameOf(client, null, so);
-  const { spf, dkim } = provenBy(so.findings);
-  const facts = {
-    address,
-    name,
-    sender,
-    spf,
-    dkim,
-    body: null,
-    forged: true,
-    shared: means.shared,
-  };
-  const asked = recipients.map((recipient) => questionFor(facts, recipient));
-  const now = means.now();
-  const answers = await means.store.peek(asked, means.times, now);
-  return answers.flatMap((answer, i) => delayed(answer, recipients[i], now, means));
+const isNew = ({ symbol }: Finding): boolean => symbol !== GREYLIST_DELAYED.symbol;
+
+/** The look before the scorer has found it already. */
+function wasDelayed({ raw }: Address, findings: readonly Finding[]): boolean {
+  return findings.some((finding) => !isNew(finding) && finding.recipient?.raw === raw);
 }
 
 function tell(
@@ -210,7 +178,7 @@ function tell(
   means.told(answer.result);
   means.log(greylistLine(answer, client, sender, recipient));
   if (answer.result !== "new" && answer.result !== "early")
-    return delayed(answer, recipient, means.now(), means);
+    return delayedFinding(answer, recipient, means.now(), means);
   return [
     {
       check: "greylist",
@@ -222,27 +190,6 @@ function tell(
           ? "new"
           : `early-retry (${Math.ceil(answer.missing / 1000)}s missing)`,
       say: comeBack(answer),
-      recipient,
-    },
-  ];
-}
-
-function delayed(
-  answer: GreylistAnswer,
-  recipient: Address | undefined,
-  now: number,
-  means: GreylistMeans,
-): readonly Finding[] {
-  const { passed, first } = answer;
-  if (recipient === undefined || passed === 0 || now - passed > FRESH_MS || passed - first < 1000)
-    return [];
-  return [
-    {
-      check: "greylist",
-      symbol: GREYLIST_DELAYED.symbol,
-      category: "note",
-      score: GREYLIST_DELAYED.score,
-      detail: delayedText(answer, means.product, means.hostname),
       recipient,
     },
   ];
@@ -267,39 +214,9 @@ function factsOf(
 const failed = (spf: SpfFacts | null): boolean =>
   spf?.result === "fail" || spf?.result === "softfail";
 
-/** Our own users, and hosts that only pass mail on. */
-function isExempt(
-  { client, origin, login }: Pick<RcptQuestion, "client" | "origin" | "login">,
-  { internal, relays }: GreylistMeans,
-): boolean {
-  return (
-    login !== null ||
-    origin === "outbound" ||
-    internal.has(client.address) ||
-    relays.has(client.address)
-  );
-}
-
-/** Who must be reachable when everything else fails (RFC 5321 4.5.1, RFC 2142). */
-export function isRole({ local }: Address): boolean {
-  return /^(?:postmaster|abuse)$/i.test(local);
-}
-
-/** An allow line of the operator says so. */
-function isWaived({ raw }: Address, findings: readonly Finding[]): boolean {
-  return findings.some(
-    ({ recipient, waives }) =>
-      waives?.includes("greylisted") === true && (recipient === undefined || recipient.raw === raw),
-  );
-}
-
 function unsuspected(means: GreylistMeans): readonly Finding[] {
   means.told("unsuspected");
   return [];
-}
-
-function unique(addresses: readonly Address[]): readonly Address[] {
-  return [...new Map(addresses.map((address) => [address.raw, address])).values()];
 }
 
 /** For the tables of what there is: never asked. */

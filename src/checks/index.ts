@@ -11,9 +11,11 @@ import { banned } from "./banned.ts";
 import { bulk } from "./bulk.ts";
 import { dnsxl, dnsxlAtRcpt, NO_LISTS, type DnsxlMeans } from "./dnsxl.ts";
 import { greylist, greylistAtRcpt, NO_GREYLIST, type GreylistMeans } from "./greylist.ts";
+import { greylistDelay } from "./greylist-delay.ts";
 import { limits } from "./limits.ts";
 import { malformed } from "./malformed.ts";
 import { selftest } from "./selftest.ts";
+import { NO_SCANNER, virus, type VirusMeans } from "./virus.ts";
 
 /** What message checks ask of the outside. A check whose means are absent is off (scan, cases, tests). */
 export interface MessageMeans {
@@ -21,6 +23,7 @@ export interface MessageMeans {
   /** DNS in mailauth's shape, for sender authentication. */
   readonly resolver?: Resolver;
   readonly greylist?: GreylistMeans;
+  readonly virus?: VirusMeans;
 }
 
 /** The message checks over one snapshot of the rules; made anew for each snapshot. */
@@ -34,8 +37,11 @@ export function checksOf(rules: RuleSet, means: MessageMeans = {}): readonly Che
     malformed(rules),
     banned(rules),
     selftest(rules),
+    ...(means.virus === undefined ? [] : [virus(rules, means.virus)]),
     ...(conditional ? [accessProven(rules)] : []),
-    ...(means.greylist === undefined ? [] : [greylist(means.greylist)]),
+    ...(means.greylist === undefined
+      ? []
+      : [greylistDelay(means.greylist), greylist(means.greylist)]),
   ];
 }
 
@@ -86,6 +92,7 @@ export const ALL_MEANS: MessageMeans = {
   dnsxl: NO_LISTS,
   resolver: async () => [],
   greylist: NO_GREYLIST,
+  virus: NO_SCANNER,
 };
 /** For the same tables. */
 const NO_RATES: Pick<RateStore, "take"> = { take: async () => ({ count: 0, allowed: true }) };

@@ -2,7 +2,7 @@
 // settings come in `deps`; wired.ts wires them. Exit codes: 0 done, 1 nothing found or failed, 2 the command makes no sense.
 import { parseArgs } from "node:util";
 import { questionFor, nameOf, type GreylistDns } from "../checks/greylist-subject.ts";
-import { isRole } from "../checks/greylist.ts";
+import { isRole } from "../checks/greylist-exempt.ts";
 import { networkOf } from "../mail/organisation.ts";
 import { parseAddress, type Address } from "../mail/address.ts";
 import { canonicalIp, type Networks } from "../mail/ip.ts";

@@ -1,7 +1,8 @@
 // What a filter listener adds to a verdict: the header edits of one recipient, the quarantine copy of one message, and the
 // address extension towards an MTA. Built once by app.ts; apply.ts asks it.
 import { rblWarnings } from "../checks/dnsxl.ts";
-import { GREYLIST_DELAYED } from "../checks/greylist.ts";
+import { GREYLIST_DELAYED } from "../checks/greylist-delay.ts";
+import { VIRUS_SCANNED } from "../checks/virus.ts";
 import { firstField } from "../mail/header.ts";
 import type { Message, Recipient } from "../mail/message.ts";
 import type { Reply } from "../mail/reply.ts";
@@ -45,9 +46,7 @@ export function editsFor(
     local,
     fields: message.header.fields,
     quarantined,
-    virusScanned:
-      judgement.timings.has("virus") &&
-      !verdict.findings.some((f) => f.symbol === "UNCHECKED_VIRUS"),
+    virusScanned: wasScanned(verdict.findings),
     ...alertsOf(verdict.findings),
     spam: wasScored(judgement) ? spamFacts(judged) : null,
     subjectTag: policy.subjectTag,
@@ -65,6 +64,14 @@ function authResultsOf(message: Message, judgement: Judgement): readonly string[
   const found = judgement.findings.filter(({ check }) => check === "auth");
   if (found.some(({ category }) => category === "unchecked")) return null;
   return found.map(({ detail }) => detail);
+}
+
+/** The scanner looked at all of it and answered, and the recipient's virus findings count. */
+function wasScanned(findings: readonly Finding[]): boolean {
+  return (
+    findings.some(({ check, symbol }) => check === "virus" && symbol === VIRUS_SCANNED) &&
+    !findings.some(({ waives }) => waives?.includes("virus") === true)
+  );
 }
 
 function spamFacts({ policy, verdict }: Judged): SpamFacts {

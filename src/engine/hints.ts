@@ -2,7 +2,7 @@
 // our filter (the filter writes its own). An access table takes one line per answer, and the field belongs to the message, not
 // to the recipient: so each line once per instance. Called by answer-rcpt.ts.
 import { rblWarnings } from "../checks/dnsxl.ts";
-import { GREYLIST_DELAYED } from "../checks/greylist.ts";
+import { GREYLIST_DELAYED } from "../checks/greylist-delay.ts";
 import type { Finding } from "../verdict/finding.ts";
 
 export interface Hints {

@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { greylist, greylistAtRcpt, type GreylistMeans } from "../../src/checks/greylist.ts";
+import { greylistDelay } from "../../src/checks/greylist-delay.ts";
 import { networks } from "../../src/mail/ip.ts";
 import { UNKNOWN_CLIENT, type Client, type RcptQuestion } from "../../src/mail/message.ts";
 import type { GreylistStore } from "../../src/state/greylist-store.ts";
@@ -73,7 +74,7 @@ function rig(over: Partial<GreylistMeans> = {}): Rig {
     told: (result) => told.push(result),
     ...over,
   };
-  const [atRcpt, atData] = [greylistAtRcpt(means), greylist(means)];
+  const [atRcpt, early, late] = [greylistAtRcpt(means), greylistDelay(means), greylist(means)];
   const self: Rig = {
     lines,
     told,
@@ -85,19 +86,13 @@ function rig(over: Partial<GreylistMeans> = {}): Rig {
     },
     rcpt: (question = {}, findings = []) =>
       atRcpt.run({ ...QUESTION, ...question }, { findings, signal: SIGNAL }),
-    data: (facts = {}, findings = []) =>
-      atData.run(
-        message({
-          client: CLIENT,
-          sender: "a@remote.example",
-          recipients: ["u@ours.example"],
-          ...facts,
-        }),
-        {
-          findings,
-          signal: SIGNAL,
-        },
-      ),
+    async data(facts = {}, findings = []) {
+      const recipients = ["u@ours.example"];
+      const mail = message({ client: CLIENT, sender: "a@remote.example", recipients, ...facts });
+      const before = await early.run(mail, { findings, signal: SIGNAL });
+      const so = { findings: [...findings, ...before], signal: SIGNAL };
+      return [...before, ...(await late.run(mail, so))];
+    },
   };
   return self;
 }
