@@ -29,8 +29,11 @@ export interface Member {
 export interface Report {
   defect(kind: DefectKind, detail?: string): void;
   attribute(name: Attribute): void;
-  /** A more telling short type than the magic said: "docx", "xlsm", "jar", "msi"; it is put in front. */
-  kind(short: string): void;
+  /**
+   * A more telling short type than the magic said: "docx", "xlsm", "jar", "msi"; it is put in front. With `instead` it takes the place
+   * of what the magic said: a document in a zip file is no archive to its user, and rules for archives are not meant for it.
+   */
+  kind(short: string, instead?: boolean): void;
   /** The container's members open only with a password, or even their names do. */
   encrypted(): void;
 }
