@@ -10,7 +10,6 @@ import { findingsOf } from "../verdict/decide.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { mustWait, suspicions, type When } from "../verdict/suspicion.ts";
 import { provenBy } from "./auth-results.ts";
-import { rblWarnings } from "./dnsxl.ts";
 import { bodyKey } from "./greylist-body.ts";
 import { delayedFinding, GREYLIST_DELAYED } from "./greylist-delay.ts";
 import { isExempt, isRole, isWaived, judgedRecipients } from "./greylist-exempt.ts";
@@ -204,9 +203,8 @@ function factsOf(
   inBand: boolean,
   { hostname }: GreylistMeans,
 ): Parameters<typeof suspicions>[0] {
-  const listed =
-    rblWarnings(findings).length > 0 ||
-    findings.some(({ check, category }) => check === "dnsxl" && category === "listed");
+  // The rank of all lists together: one weak list's hit below the threshold, or a hit that an allow list outweighs, is none.
+  const listed = findings.some(({ check, category }) => check === "dnsxl" && category === "listed");
   const { helo } = client;
   return { address, helo, name, confirmed, unsure, listed, spfFailed, inBand, hostname };
 }

@@ -17,7 +17,7 @@ export interface ClientFacts {
   readonly confirmed: boolean;
   /** DNS gave no answer about the name: nothing follows from it. */
   readonly unsure: boolean;
-  /** A DNS list has the client or the sender. */
+  /** The DNS lists that know the mail reach their threshold. */
   readonly listed: boolean;
   /** SPF says fail or softfail. */
   readonly spfFailed: boolean;

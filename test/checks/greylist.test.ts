@@ -265,6 +265,27 @@ describe("greylisting at RCPT", () => {
     ]);
   });
 
+  it.each([
+    [
+      "a list's hit below the threshold",
+      "RCVD_IN_BL",
+      "192.0.2.5 is listed by bl.example (127.0.0.2)",
+    ],
+    [
+      "who is vouched for",
+      "RCVD_IN_WL",
+      "192.0.2.5 is vouched for by wl.example: once is listed by x",
+    ],
+    ["a list that could not be asked", "UNCHECKED_DNSXL", "bl.example does not answer"],
+  ])("selective: %s is no suspicion", async (_, symbol, detail) => {
+    const r = rig({ when: new Set(["dnsxl"]) });
+    const category = symbol.startsWith("UNCHECKED_") ? "unchecked" : "note";
+    const hit: Finding = { check: "dnsxl", symbol, category, score: 1, detail };
+    expect(await r.rcpt({}, [hit])).toEqual([]);
+    expect(await r.data({}, [hit])).toEqual([]);
+    expect(r.told).toEqual(["unsuspected"]);
+  });
+
   it("fails when the store fails, so that the mail goes on as unchecked", async () => {
     const down = async (): Promise<never> => {
       throw new Error("redis: no answer in time");
