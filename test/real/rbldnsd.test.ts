@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inject } from "./lab/inject.ts";
 import { lab, until, type Lab } from "./lab/lab.ts";
 import { have } from "./lab/peers.ts";
-import { freePorts } from "./lab/ports.ts";
+import { freePort, freePorts } from "./lab/ports.ts";
 import { postern, type Postern } from "./lab/postern.ts";
 import { rbldnsd, type Rbldnsd } from "./lab/rbldnsd.ts";
 import { sink, type Sink } from "./lab/sink.ts";
@@ -95,9 +95,12 @@ when = []
       .split("\n")
       .filter((line) => line.startsWith(name))
       .join("\n");
-  const policy = (attributes: Readonly<Record<string, string>>): Promise<string> =>
+  const policy = (
+    attributes: Readonly<Record<string, string>>,
+    port = policyPort,
+  ): Promise<string> =>
     new Promise((resolve, reject) => {
-      const socket = connect(policyPort, "127.0.0.1");
+      const socket = connect(port, "127.0.0.1");
       let answer = "";
       socket.on("error", reject);
       socket.on("data", (piece: Buffer) => {
@@ -154,12 +157,47 @@ when = []
   });
 
   test("the policy service knows the same", async () => {
-    expect(await policy({ client_address: "192.0.2.99" })).toMatch(/^action=(?:DUNNO|DEFER)/i);
-    expect(await policy({ client_address: "198.51.100.7" })).toMatch(
-      /^action=(?:REJECT|5|PREPEND)/,
+    expect(await policy({ client_address: "192.0.2.99" })).toBe("action=DUNNO");
+    expect(await policy({ client_address: "198.51.100.7" })).toBe(
+      "action=REJECT 5.7.1 Your address is listed",
     );
     expect(await policy({ client_address: "198.51.100.7", sasl_username: "ann" })).toBe(
       "action=DUNNO",
+    );
+  });
+
+  test("a listed client is greylisted where the operator wants that; a hit that is outweighed is none", async () => {
+    const port = await freePort();
+    room.add(
+      await postern({
+        dir: room.dir,
+        name: "greylisting",
+        file: null,
+        more: `
+[server]
+state_dir = "state"
+rules_dir = "rules"
+[[listener]]
+protocol = "policy"
+listen = "127.0.0.1:${port}"
+[next_hop]
+relay = "smtp:127.0.0.1:${end.port}"
+[delivery]
+domains = ["example.com"]
+[dns]
+servers = ["${lists.address}"]
+[greylist]
+when = ["dnsxl"]
+`,
+        rules: { "dnsxl.rules": RULES },
+      }),
+    );
+    expect(await policy({ client_address: "192.0.2.99" }, port)).toBe("action=DUNNO");
+    expect(await policy({ client_address: "198.51.100.7" }, port)).toBe(
+      "action=DEFER_IF_PERMIT 4.7.1 Greylisted, please come back in 300 seconds",
+    );
+    expect(await policy({ client_address: "192.0.2.7" }, port)).toMatch(
+      /^action=PREPEND X-RBL-Warning: 192\.0\.2\.7 is listed by bl\.test /,
     );
   });
 
