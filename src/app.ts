@@ -20,6 +20,7 @@ import { record } from "./engine/record.ts";
 import { benchOf, isLocal, nextBench, surroundings } from "./judging.ts";
 import type { TreeReader } from "./content/tree.ts";
 import type { GreylistMeans } from "./checks/greylist.ts";
+import type { SpamMeans } from "./checks/spam.ts";
 import { greylisting } from "./greylisting.ts";
 import { deliversHere } from "./housekeeping.ts";
 import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
@@ -35,6 +36,7 @@ import type { Transaction } from "./mail/message.ts";
 import { ok, tempfail } from "./mail/reply.ts";
 import { quarantine } from "./mailstore/quarantine.ts";
 import type { RuleSource } from "./ruleset/source.ts";
+import { scoring } from "./scoring.ts";
 import type { PolicyListener } from "./servers/policy.ts";
 import { smtpServer, SMTP_DEFAULTS, type SmtpHandler, type SmtpListener } from "./servers/smtp.ts";
 import type { Store } from "./state/store.ts";
@@ -42,6 +44,7 @@ import { gate } from "./sys/gate.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 import { spoolRoom } from "./sys/spool.ts";
+import { virusScanning, type VirusScanning } from "./virus-scanning.ts";
 
 export interface App {
   readonly listening: readonly string[];
@@ -112,6 +115,8 @@ class Rooms {
   private signer: Signer;
   private readonly lookups: Lookups;
   private readonly greylist: GreylistMeans | null;
+  private readonly scanning: VirusScanning;
+  private readonly scoring: SpamMeans | null;
   private readonly config: Config;
   private readonly log: Log;
   private readonly metrics: Metrics;
@@ -135,6 +140,8 @@ class Rooms {
     this.lookups = lookups(config, log, metrics);
     this.store = store;
     this.greylist = greylisting(config, store, this.lookups, log, metrics);
+    this.scanning = virusScanning(config, log, metrics);
+    this.scoring = scoring(config, { log, metrics });
     this.bench = benchOf(source, config, this.means());
     this.lookups.use(this.bench.rules);
     this.signer = signer(this.bench.rules.dkim, config.dkim.keys);
@@ -185,6 +192,8 @@ class Rooms {
       ...(resolver !== null && this.config.auth.verify && { resolver }),
       ...(dnsxl !== null && { dnsxl }),
       ...(this.greylist !== null && { greylist: this.greylist }),
+      ...(this.scanning.means !== null && { virus: this.scanning.means }),
+      ...(this.scoring !== null && { spam: this.scoring }),
     };
   }
 
@@ -206,6 +215,7 @@ class Rooms {
   async close(): Promise<void> {
     await this.notices.drain(this.config.limits.stop_deadline);
     await this.relays.close();
+    this.scanning.close();
     this.lookups.close();
     await this.store.close();
   }

@@ -1,86 +1,25 @@
 // The shape of postern.toml: every key with its default and one sentence (README's table is generated from here).
 // Values are checked here; files are read and errors located in config.ts.
-import { isIP } from "node:net";
 import { z } from "zod";
+import {
+  count,
+  dnsServer,
+  duration,
+  endpoints,
+  listen,
+  network,
+  octets,
+  relay,
+} from "./config-values.ts";
 import { redisPlace } from "./state/redis-url.ts";
 import { SUSPICIONS } from "./verdict/suspicion.ts";
 import { folderDirectory } from "./mailstore/folder-name.ts";
 
-const UNITS: Readonly<Record<string, number>> = {
-  k: 1024,
-  m: 1024 ** 2,
-  g: 1024 ** 3,
-  t: 1024 ** 4,
-};
-const SPANS: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
-
-/** "30d", "80s", "500ms" → milliseconds. */
-const duration = (fallback: string) =>
-  z
-    .string()
-    .regex(/^\d+(ms|s|m|h|d)$/, 'a time such as "80s", "5m", "30d"')
-    .default(fallback)
-    .transform((text) => {
-      const unit = /[a-z]+$/.exec(text)?.[0] ?? "s";
-      return Number.parseInt(text, 10) * (SPANS[unit] ?? 1000);
-    });
-
-/** "100M", "256K", 1048576 → octets. */
-const octets = (fallback: string) =>
-  z
-    .union([
-      z.number().int().nonnegative(),
-      z.string().regex(/^\d+[kmgt]?$/i, 'a size such as "100M"'),
-    ])
-    .default(fallback)
-    .transform((size) => {
-      if (typeof size === "number") return size;
-      return Number.parseInt(size, 10) * (UNITS[size.slice(-1).toLowerCase()] ?? 1);
-    });
-
-const count = (fallback: number, min = 1) => z.number().int().min(min).default(fallback);
-
-export const hostPort = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/;
-const listen = z
-  .string()
-  .refine(
-    (text) => hostPort.test(text) || text.startsWith("unix:"),
-    'an address such as "127.0.0.1:10024", "[::1]:10024" or "unix:/run/postern/filter.sock"',
-  );
-
-const network = z.string().refine((text) => {
-  const [address = "", bits] = text.split("/");
-  const version = isIP(address.replace(/^\[|\]$/g, ""));
-  if (version === 0) return false;
-  return (
-    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
-  );
-}, 'a network such as "192.0.2.0/24" or "2001:db8::/32"');
-
-const relay = z
-  .string()
-  .refine(
-    (text) =>
-      text === "local" ||
-      /^(smtp|lmtp):unix:\/./.test(text) ||
-      (/^(smtp|lmtp):/.test(text) && hostPort.test(text.slice(5))),
-    '"local", "smtp:127.0.0.1:10025", "lmtp:127.0.0.1:24" or "lmtp:unix:/path"',
-  );
-
-const dnsServer = z
-  .string()
-  .refine(
-    (text) =>
-      isIP(text) !== 0 ||
-      (hostPort.test(text) && isIP(text.replace(/^\[?(.*?)\]?:\d+$/, "$1")) !== 0),
-    'an IP address such as "192.0.2.53", "127.0.0.1:5353" or "[2001:db8::53]:53"',
-  );
-
 export const listenerSchema = z.strictObject({
   protocol: z
-    .enum(["smtp", "lmtp", "policy", "http"])
+    .enum(["smtp", "lmtp", "policy", "clamd", "http"])
     .describe(
-      "What is spoken here; an smtp listener answers LHLO as LMTP too; policy is Postfix's policy delegation",
+      "What is spoken here; an smtp listener answers LHLO as LMTP too; policy is Postfix's policy delegation; clamd answers INSTREAM with our verdict (Exim's malware condition)",
     ),
   listen: listen.describe("host:port or unix:/path"),
   role: z
@@ -347,6 +286,53 @@ export const schema = z.strictObject({
       timeout: duration("1500ms").describe("Time for one try"),
       retries: count(2, 0).describe("Further tries, at the next resolver where there is one"),
       in_flight: count(256).describe("Questions on the wire at once, per worker; more wait"),
+    })
+    .prefault({}),
+  clamd: z
+    .strictObject({
+      endpoints: endpoints('"unix:/run/clamav/clamd.ctl" or "tcp:127.0.0.1:3310"').describe(
+        "The virus scanners: the first one that is up is asked, the next one when it fails; absent: mail is not scanned for viruses",
+      ),
+      deadline: duration("25s").describe(
+        "Time for all scans of one message; below limits.check_deadline",
+      ),
+      in_flight: count(10).describe("Scans at once, per worker; more wait"),
+      max_size: octets("25M").describe(
+        "Larger messages are not sent; not above clamd's StreamMaxLength",
+      ),
+      oversize: z
+        .enum(["unchecked", "skip"])
+        .default("unchecked")
+        .describe(
+          "What a larger message is: unchecked (UNCHECKED_VIRUS, so policy decides: tempfail as shipped), or skip (it goes on unscanned, with a note)",
+        ),
+    })
+    .prefault({}),
+  spamd: z
+    .strictObject({
+      endpoints: endpoints('"unix:/run/spamd.sock" or "tcp:127.0.0.1:783"').describe(
+        "The spam scorers: the first one is asked, the next one when it fails; absent: mail is not scored",
+      ),
+      deadline: duration("25s").describe(
+        "Time for one message, waiting for a place included; below limits.check_deadline",
+      ),
+      in_flight: count(5).describe(
+        "Messages at spamd at once, per worker; more wait. All workers together not above its --max-children",
+      ),
+      max_size: octets("500K").describe("Of larger messages `oversize` says what is scored"),
+      oversize: z
+        .enum(["truncate", "skip"])
+        .default("truncate")
+        .describe(
+          "truncate scores the header and the start of the body (SPAM_TRUNCATED), skip nothing (UNCHECKED_SPAM)",
+        ),
+      user: z
+        .string()
+        .regex(/^[\x21-\x7e]{0,320}$/, "a user name without spaces")
+        .default("")
+        .describe(
+          'Whose preferences spamd uses: "" its own, "recipient" the recipient\'s when there is exactly one, else this user\'s',
+        ),
     })
     .prefault({}),
   headers: z

@@ -74,6 +74,8 @@ export function parseConfig(text: string, file: string): Config {
   }
   checkListeners(result.data, text, file);
   checkGreylist(result.data, text, file);
+  checkClamd(result.data, text, file);
+  checkSpamd(result.data, text, file);
   const rulesDir = result.data.server.rules_dir;
   if (rulesDir !== undefined && !existsSync(resolve(dirname(file), rulesDir))) {
     // Without rules every message would be accepted: a misspelt path must not start.
@@ -174,8 +176,8 @@ function checkListeners(config: ConfigFile, text: string, file: string): void {
       );
     }
     const { protocol } = listener;
-    if ((protocol === "http" || protocol === "policy") && listener.role === "delivery") {
-      const what = protocol === "http" ? "an http" : "a policy";
+    if (protocol !== "smtp" && protocol !== "lmtp" && listener.role === "delivery") {
+      const what = protocol === "http" ? "an http" : `a ${protocol}`;
       errors.push(`${at(i, "role")}: listener.role: ${what} listener has no role`);
     }
     const filters = (protocol === "smtp" || protocol === "lmtp") && listener.role === "filter";
@@ -203,6 +205,32 @@ function checkGreylist({ greylist }: ConfigFile, text: string, file: string): vo
   if (window <= delay) fail("window", "must be longer than delay, or nobody could come back");
   if (lifetime < window) fail("lifetime", "must not be shorter than window");
   if (to <= from) fail("score_to", "must be above score_from");
+}
+
+function checkClamd(
+  { clamd, limits, listener = [] }: ConfigFile,
+  text: string,
+  file: string,
+): void {
+  const fail = (key: string, why: string): never => {
+    throw new ConfigError(`${file}:${lineOf(text, ["clamd", key])}: clamd.${key}: ${why}`);
+  };
+  if (clamd.deadline >= limits.check_deadline)
+    fail(
+      "deadline",
+      "must be shorter than limits.check_deadline, which ends the check without a word",
+    );
+  const ours = listener.filter(({ protocol }) => protocol === "clamd");
+  for (const name of clamd.endpoints ?? [])
+    if (ours.some(({ listen: at }) => at === name || `tcp:${at}` === name))
+      fail("endpoints", `${name} is a listener of our own: it would ask itself`);
+}
+
+function checkSpamd({ spamd, limits }: ConfigFile, text: string, file: string): void {
+  if (spamd.deadline < limits.check_deadline) return;
+  throw new ConfigError(
+    `${file}:${lineOf(text, ["spamd", "deadline"])}: spamd.deadline: must be shorter than limits.check_deadline, which ends the check without a word`,
+  );
 }
 
 const DEFAULT_LISTENERS: readonly Partial<ListenerConfig>[] = [

@@ -104,6 +104,7 @@ const FIRST_WORDS: Readonly<Record<Config["listener"][number]["protocol"], strin
   smtp: "",
   lmtp: "",
   http: "GET /readyz HTTP/1.0\r\n\r\n",
+  clamd: "zPING\0",
   policy: "request=smtpd_access_policy\nprotocol_state=CONNECT\n\n",
 };
 

@@ -30,9 +30,17 @@ function greet(config: Config, log: Log): void {
     `ready: postern on ${config.server.hostname}, ${config.server.workers} worker(s), state in ${config.server.state_dir}, rules from ${config.server.rules_dir}`,
   );
   const filter = config.listener.find((l) => l.protocol === "smtp" && l.role === "filter");
-  const checks =
-    "checks: access, malformed, banned, selftest; no virus scanner and no spam scorer are configured: they are off";
-  log.info(checks);
+  const { endpoints = [] } = config.clamd;
+  log.info(
+    endpoints.length === 0
+      ? "no virus scanner is asked: [clamd] names no endpoints"
+      : `viruses: clamd at ${endpoints.join(", ")}`,
+  );
+  log.info(
+    config.spamd.endpoints === undefined
+      ? "no spam scorer is asked: [spamd] names no endpoints"
+      : `spam: spamd at ${config.spamd.endpoints.join(", ")}`,
+  );
   if (config.file !== null || filter === undefined) return;
   log.info(
     `mailboxes are made at first delivery below ${config.delivery.mail_root} for the domains ${config.delivery.domains.join(", ")}`,

@@ -1,7 +1,7 @@
 // Which clamd can be asked: one that gave no connection, or no PONG, rests and is asked for a PONG every two seconds, so that no
 // message has to try it. Asks for the version now and then, which tells how old the virus database is. Used by clamd.ts.
 import { answersPing, askVersion } from "./clamd-ask.ts";
-import type { ClamdEndpoint } from "./clamd-endpoint.ts";
+import type { Endpoint } from "./endpoint.ts";
 import type { ClamdVersion } from "./clamd-reply.ts";
 
 export interface WatchOptions {
@@ -11,13 +11,13 @@ export interface WatchOptions {
   readonly pingMs: number;
   readonly versionEveryMs: number;
   /** Why it rests; null when it can be asked again. Told at each change, and at the first answer. */
-  onHealth(endpoint: ClamdEndpoint, why: string | null): void;
-  onVersion(endpoint: ClamdEndpoint, version: ClamdVersion): void;
+  onHealth(endpoint: Endpoint, why: string | null): void;
+  onVersion(endpoint: Endpoint, version: ClamdVersion): void;
 }
 
 /** One clamd and what is known of it. */
 export interface Watched {
-  readonly endpoint: ClamdEndpoint;
+  readonly endpoint: Endpoint;
   /** Why it is not asked; null when it is. */
   readonly resting: string | null;
   /** Lets it rest until it answers a PING. */
@@ -28,12 +28,12 @@ export interface Watched {
 }
 
 /** Begins to watch: the first VERSION goes out at once. Never keeps the process alive. */
-export function watched(endpoint: ClamdEndpoint, options: WatchOptions): Watched {
+export function watched(endpoint: Endpoint, options: WatchOptions): Watched {
   return new Watch(endpoint, options);
 }
 
 class Watch implements Watched {
-  readonly endpoint: ClamdEndpoint;
+  readonly endpoint: Endpoint;
   resting: string | null = null;
   readonly #options: WatchOptions;
   readonly #version: NodeJS.Timeout;
@@ -42,7 +42,7 @@ class Watch implements Watched {
   #told = false;
   #closed = false;
 
-  constructor(endpoint: ClamdEndpoint, options: WatchOptions) {
+  constructor(endpoint: Endpoint, options: WatchOptions) {
     this.endpoint = endpoint;
     this.#options = options;
     this.#version = setInterval(() => void this.#askVersion(), options.versionEveryMs).unref();

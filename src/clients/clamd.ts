@@ -2,19 +2,19 @@
 // once. Called by the virus check. Knows outcomes, not what they mean for mail.
 import type { Body } from "../mail/message.ts";
 import { gate } from "../sys/gate.ts";
-import type { ClamdEndpoint } from "./clamd-endpoint.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { scanError, type ClamdVersion, type ScanReply } from "./clamd-reply.ts";
 import { scanOverTcp } from "./clamd-tcp.ts";
 import { scanOverUnix, type ScanLimits } from "./clamd-unix.ts";
 import { watched, type Watched } from "./clamd-watch.ts";
 
 export interface ClamdOptions {
-  readonly endpoints: readonly ClamdEndpoint[];
+  readonly endpoints: readonly Endpoint[];
   /** Scans at once, over all endpoints; more wait. */
   readonly inFlight: number;
   /** Told why one rests; null when it can be asked again. */
-  readonly onHealth: (endpoint: ClamdEndpoint, why: string | null) => void;
-  readonly onVersion: (endpoint: ClamdEndpoint, version: ClamdVersion) => void;
+  readonly onHealth: (endpoint: Endpoint, why: string | null) => void;
+  readonly onVersion: (endpoint: Endpoint, version: ClamdVersion) => void;
   /** Tests shorten these. */
   readonly times?: Partial<typeof TIMES>;
 }
@@ -128,7 +128,7 @@ async function attempt(
   }
 }
 
-function scanAt({ at }: ClamdEndpoint, body: Body, limits: ScanLimits): Promise<ScanReply> {
+function scanAt({ at }: Endpoint, body: Body, limits: ScanLimits): Promise<ScanReply> {
   if ("path" in at) return scanOverUnix(at.path, body.lend?.() ?? body.open(), limits);
   return scanOverTcp(at, body.open(), limits);
 }

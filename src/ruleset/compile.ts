@@ -96,10 +96,7 @@ export function* compilingRules(
   }
   const lines = (name: FileName): readonly Line[] => files.get(name) ?? [];
   const policy = compilePolicy(lines("policy.rules"), facts);
-  const ofVerbs = (verbs: Verbs): readonly Line[] =>
-    lines("scores.rules").filter(({ verb }) => verb in verbs);
-  const scores = compileScores(ofVerbs(SCORE_VERBS), facts.symbols, errors, warnings);
-  const virusScoreOf = compileVirusNames(ofVerbs(VIRUS_NAME_VERBS), errors);
+  const points = compilePoints(lines("scores.rules"), facts, errors, warnings);
   const clients = yield* compilingAccess(lines("clients.rules"), clientList(), errors);
   const senders = yield* compilingAccess<Address | null>(
     lines("senders.rules"),
@@ -130,8 +127,7 @@ export function* compilingRules(
     ok: {
       version: versionOf(source),
       policyOf: policy.policyOf,
-      scoreOf: (symbol) => scores.get(symbol),
-      virusScoreOf,
+      ...points,
       clients,
       senders,
       recipients,
@@ -144,6 +140,18 @@ export function* compilingRules(
     },
     warnings: boundedErrors(warnings),
   };
+}
+
+function compilePoints(
+  lines: readonly Line[],
+  { symbols }: RuleFacts,
+  errors: RuleError[],
+  warnings: RuleError[],
+): Pick<RuleSet, "scoreOf" | "virusScoreOf"> {
+  const of = (verb: string): Line[] => lines.filter((line) => line.verb === verb);
+  const scores = compileScores(of("score"), symbols, errors, warnings);
+  const virusScoreOf = compileVirusNames(of("virus-score"), errors);
+  return { scoreOf: (symbol) => scores.get(symbol), virusScoreOf };
 }
 
 function shown(line: Line, off: boolean): string {

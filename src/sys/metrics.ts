@@ -27,6 +27,11 @@ export interface Metrics {
   readonly policy: Counter<"state" | "action">;
   readonly policySeconds: Histogram;
   readonly greylist: Counter<"result">;
+  readonly virusScans: Counter<"result">;
+  readonly clamdHealthy: Gauge<"endpoint">;
+  readonly virusDatabaseAge: Gauge<"endpoint">;
+  readonly spamScorings: Counter<"result">;
+  readonly spamdHealthy: Gauge<"endpoint">;
   readonly rulesLoad: Gauge;
   readonly rulesReloads: Counter<"result">;
   readonly spoolBytes: Gauge;
@@ -88,12 +93,9 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
     ),
     ...policyMetrics(make),
     ...dnsMetrics(make),
-    rulesLoad: gauge(
-      "rules_load_success",
-      "1 while the running rules are those on disk, 0 while the last good ones are kept",
-      "max",
-    ),
-    rulesReloads: counter("rules_reloads_total", "Loads of the rule files", ["result"]),
+    ...virusMetrics(make),
+    ...spamMetrics(make),
+    ...rulesMetrics(make),
     spoolBytes: gauge("spool_bytes", "Octets of messages held in memory"),
     eventLoopDelay: delayGauge(registry, eventLoop),
   };
@@ -155,6 +157,58 @@ function dnsMetrics({
       "1 while a DNS list answers as RFC 5782 wants, 0 while it is not asked",
       "min",
       ["zone"],
+    ),
+  };
+}
+
+function rulesMetrics({ counter, gauge }: Makers): Pick<Metrics, "rulesLoad" | "rulesReloads"> {
+  return {
+    rulesLoad: gauge(
+      "rules_load_success",
+      "1 while the running rules are those on disk, 0 while the last good ones are kept",
+      "max",
+    ),
+    rulesReloads: counter("rules_reloads_total", "Loads of the rule files", ["result"]),
+  };
+}
+
+function virusMetrics({
+  counter,
+  gauge,
+}: Makers): Pick<Metrics, "virusScans" | "clamdHealthy" | "virusDatabaseAge"> {
+  return {
+    virusScans: counter(
+      "virus_scans_total",
+      "Scans of messages and decoded parts, by result (clean, infected, error)",
+      ["result"],
+    ),
+    clamdHealthy: gauge(
+      "clamd_healthy",
+      "1 while a clamd answers, 0 while it is left alone until it answers PING",
+      "min",
+      ["endpoint"],
+    ),
+    virusDatabaseAge: gauge(
+      "virus_database_age_seconds",
+      "Age of the daily virus database that a clamd names; absent when it names none",
+      "max",
+      ["endpoint"],
+    ),
+  };
+}
+
+function spamMetrics({ counter, gauge }: Makers): Pick<Metrics, "spamScorings" | "spamdHealthy"> {
+  return {
+    spamScorings: counter(
+      "spam_scorings_total",
+      "Messages given to spamd, by result (scored; unreachable; silent: no answer in time; broken: closed or garbage; refused: an error of spamd's; busy: no place; given-up)",
+      ["result"],
+    ),
+    spamdHealthy: gauge(
+      "spamd_healthy",
+      "1 while a spamd is asked, 0 while it is left alone until it answers PING",
+      "min",
+      ["endpoint"],
     ),
   };
 }

@@ -1,7 +1,7 @@
 // Replies of clamd, to the letter: only two texts are verdicts.
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseClamdEndpoint } from "../../src/clients/clamd-endpoint.ts";
+import { parseEndpoint } from "../../src/clients/endpoint.ts";
 import { parseScanReply, parseVersion } from "../../src/clients/clamd-reply.ts";
 
 const parsed = (text: string) => parseScanReply(Buffer.from(text, "latin1"));
@@ -74,12 +74,12 @@ test.each([
   ["tcp:[::1]:3310", { host: "::1", port: 3310 }],
   ["tcp:av-1.example:1", { host: "av-1.example", port: 1 }],
 ])("%s is an endpoint", (text, at) => {
-  expect(parseClamdEndpoint(text)).toEqual({ name: text, at });
+  expect(parseEndpoint(text)).toEqual({ name: text, at });
 });
 
 test.each(["", "unix:clamd", "unix:", "127.0.0.1:3310", "tcp:host", "tcp:host:0", "tcp:h:65536"])(
   "%j is none",
   (text) => {
-    expect(parseClamdEndpoint(text)).toBeNull();
+    expect(parseEndpoint(text)).toBeNull();
   },
 );

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { clamd, type Clamd, type ClamdOptions } from "../../src/clients/clamd.ts";
-import { parseClamdEndpoint } from "../../src/clients/clamd-endpoint.ts";
+import { parseEndpoint } from "../../src/clients/endpoint.ts";
 import type { ScanReply } from "../../src/clients/clamd-reply.ts";
 import type { Body } from "../../src/mail/message.ts";
 import { clamdContract, inPieces, scanAt } from "../contract/clamd.ts";
@@ -102,7 +102,7 @@ describe("several", () => {
     health = [];
     versions = [];
     scanner = clamd({
-      endpoints: fakes.flatMap(({ endpoint }) => parseClamdEndpoint(endpoint) ?? []),
+      endpoints: fakes.flatMap(({ endpoint }) => parseEndpoint(endpoint) ?? []),
       inFlight: 10,
       onHealth: ({ name }, why) =>
         health.push(`${fakes.findIndex((fake) => fake.endpoint === name)} ${why ?? "up"}`),
@@ -218,7 +218,7 @@ describe("several", () => {
     fake.version = "220 smtp ready";
     const seen: (string | null)[] = [];
     const one = clamd({
-      endpoints: [parseClamdEndpoint(fake.endpoint)].flatMap((at) => at ?? []),
+      endpoints: [parseEndpoint(fake.endpoint)].flatMap((at) => at ?? []),
       inFlight: 1,
       onHealth: (_endpoint, why) => seen.push(why),
       onVersion: () => undefined,

@@ -1,7 +1,7 @@
 // What every way to a clamd must do, whatever stands behind it: the fake in unit tests, the real one in test/real. Declares its
 // cases; the place is asked when they run.
 import { describe, expect, test } from "vitest";
-import { parseClamdEndpoint } from "../../src/clients/clamd-endpoint.ts";
+import { parseEndpoint } from "../../src/clients/endpoint.ts";
 import type { ScanReply } from "../../src/clients/clamd-reply.ts";
 import { scanOverTcp } from "../../src/clients/clamd-tcp.ts";
 import { scanOverUnix, type ScanLimits } from "../../src/clients/clamd-unix.ts";
@@ -19,7 +19,7 @@ export function scanAt(
   pieces: AsyncIterable<Buffer>,
   limits: Partial<ScanLimits> = {},
 ): Promise<ScanReply> {
-  const at = parseClamdEndpoint(endpoint)?.at;
+  const at = parseEndpoint(endpoint)?.at;
   if (at === undefined) throw new Error(`no endpoint: ${endpoint}`);
   const all = { ...LIMITS, ...limits };
   return "path" in at ? scanOverUnix(at.path, pieces, all) : scanOverTcp(at, pieces, all);
