@@ -15,6 +15,7 @@ import { greylistDelay } from "./greylist-delay.ts";
 import { limits } from "./limits.ts";
 import { malformed } from "./malformed.ts";
 import { selftest } from "./selftest.ts";
+import { NO_SPAMD, spam, type SpamMeans } from "./spam.ts";
 import { NO_SCANNER, virus, type VirusMeans } from "./virus.ts";
 
 /** What message checks ask of the outside. A check whose means are absent is off (scan, cases, tests). */
@@ -24,6 +25,7 @@ export interface MessageMeans {
   readonly resolver?: Resolver;
   readonly greylist?: GreylistMeans;
   readonly virus?: VirusMeans;
+  readonly spam?: SpamMeans;
 }
 
 /** The message checks over one snapshot of the rules; made anew for each snapshot. */
@@ -36,7 +38,8 @@ export function checksOf(rules: RuleSet, means: MessageMeans = {}): readonly Che
     ...(asksLists(rules, means.dnsxl) ? [dnsxl(rules, means.dnsxl)] : []),
     malformed(rules),
     banned(rules),
-    selftest(rules),
+    selftest(rules, means.spam !== undefined),
+    ...(means.spam === undefined ? [] : [spam(means.spam)]),
     ...(means.virus === undefined ? [] : [virus(rules, means.virus)]),
     ...(conditional ? [accessProven(rules)] : []),
     ...(means.greylist === undefined
@@ -93,6 +96,7 @@ export const ALL_MEANS: MessageMeans = {
   resolver: async () => [],
   greylist: NO_GREYLIST,
   virus: NO_SCANNER,
+  spam: NO_SPAMD,
 };
 /** For the same tables. */
 const NO_RATES: Pick<RateStore, "take"> = { take: async () => ({ count: 0, allowed: true }) };

@@ -7,6 +7,7 @@ import { benchOf, surroundings } from "../judging.ts";
 import type { Part } from "../mail/message.ts";
 import { readRules } from "../ruleset/source.ts";
 import { RulesError } from "../rules-live.ts";
+import { scoring } from "../scoring.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { STOPS } from "../verdict/policy.ts";
 import { dryJudge, withCrlf, type DryFacts, type DryJudged } from "./dry-judge.ts";
@@ -32,7 +33,9 @@ export async function scan(args: readonly string[]): Promise<number> {
   const facts = factsOf(parsed);
   const source = await readRules(config.server.rules_dir);
   if ("errors" in source) throw new RulesError(source.errors);
-  const bench = benchOf(source.ok, config);
+  // Of the services only the scorer is asked: it learns nothing by it that it would not from the mail itself.
+  const scorer = scoring(config, null);
+  const bench = benchOf(source.ok, config, scorer === null ? {} : { spam: scorer });
   const around = surroundings(config);
   const files = await filesOf(positionals);
   const bar = progress("scan", files.length);

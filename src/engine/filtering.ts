@@ -2,6 +2,7 @@
 // address extension towards an MTA. Built once by app.ts; apply.ts asks it.
 import { rblWarnings } from "../checks/dnsxl.ts";
 import { GREYLIST_DELAYED } from "../checks/greylist-delay.ts";
+import { autolearnOf } from "../checks/spam.ts";
 import { VIRUS_SCANNED } from "../checks/virus.ts";
 import { firstField } from "../mail/header.ts";
 import type { Message, Recipient } from "../mail/message.ts";
@@ -80,8 +81,9 @@ function spamFacts({ policy, verdict }: Judged): SpamFacts {
     tag: policy.tagLevel,
     tag2: policy.tag2Level,
     kill: policy.killLevel,
-    tests: verdict.findings.filter((f) => f.score !== 0),
-    autolearn: null,
+    // SpamAssassin names rules that give no points too.
+    tests: verdict.findings.filter((f) => f.score !== 0 || f.foreign === "spamd"),
+    autolearn: autolearnOf(verdict.findings),
   };
 }
 

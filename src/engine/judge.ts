@@ -8,6 +8,7 @@ import { STOPS, type FateName, type Policy } from "../verdict/policy.ts";
 import type { RuleSet } from "../ruleset/compile.ts";
 import { ask, weighed, type AskOptions } from "./ask.ts";
 import { tiersOf } from "./tiers.ts";
+import { worthScoring } from "./worth-scoring.ts";
 
 /** One snapshot of the rules and the checks compiled from it; pinned for the life of a message. */
 export interface Bench {
@@ -52,8 +53,9 @@ export async function judge(
   const tiers = tiersOf(bench.checks);
   for (const [n, checks] of tiers.entries()) {
     const so = { findings: [...findings], signal: options.signal };
+    const asked = checks.filter((check) => isWorthwhile(check, seats, findings));
     const results = await Promise.all(
-      checks.map((check) => ask(check, message, so, options, timings)),
+      asked.map((check) => ask(check, message, so, options, timings)),
     );
     for (const found of results)
       for (const finding of found) findings.push(weighed(finding, bench.rules));
@@ -78,6 +80,16 @@ function seat(recipient: Recipient, message: Message, bench: Bench, options: Jud
   const { mode } = message.envelope;
   const direction = local ? "inbound" : "outbound";
   return { recipient, local, policy: bench.rules.policyOf(recipient.address, { mode, direction }) };
+}
+
+/** The scorer is asked only for a recipient whose verdict it can change. */
+function isWorthwhile(
+  check: Check<"message">,
+  seats: readonly Seat[],
+  findings: readonly Finding[],
+): boolean {
+  if (check.tier !== "score") return true;
+  return seats.some((s) => worthScoring(s, findings) && !settled(s, findings, [check]));
 }
 
 /** True when nothing that the remaining checks may report can change this recipient's verdict. */

@@ -36,12 +36,9 @@ export interface Answered {
   readonly elapsedMs: number;
 }
 
-/** True when a scorer answered: only then X-Spam-* are written and the log says a number. */
-export function wasScored(judgement: Pick<Judgement, "findings" | "timings">): boolean {
-  return (
-    judgement.timings.has("spam") ||
-    judgement.findings.some((finding) => finding.category === "spam")
-  );
+/** True when somebody gave points as spam (a scorer that answered always does): only then X-Spam-* are written and the log says a number. */
+export function wasScored({ findings }: Pick<Judgement, "findings">): boolean {
+  return findings.some((finding) => finding.category === "spam");
 }
 
 export function record(answered: Answered, { log, metrics }: RecordMeans): void {

@@ -4,6 +4,7 @@
 /** Longest line without CRLF that RFC 5322 2.1.1 allows is 998; ours stay well below. */
 const HARD_LIMIT = 900;
 const SOFT_LIMIT = 76;
+const WIDTH = 78;
 /** Octets of text in one encoded word, so that =?UTF-8?B?…?= stays within 75 characters (RFC 2047 2). */
 const WORD_OCTETS = 45;
 
@@ -57,6 +58,28 @@ export function fieldLine(name: string, value: string): string {
       line = "";
     }
     line += ` ${word}`;
+    empty = false;
+  }
+  lines.push(line);
+  return lines.join("\r\n");
+}
+
+/**
+ * The same from pieces that stay whole: a line ends only between two of them, and holds as many as fit into 78 characters (RFC 5322
+ * 2.1.1). Pieces as `value` above; an empty one counts for nothing.
+ */
+export function piecedLine(name: string, pieces: readonly string[]): string {
+  const lines: string[] = [];
+  let line = `${name}:`;
+  let empty = true;
+  for (const piece of pieces) {
+    const text = printable(piece).slice(0, HARD_LIMIT);
+    if (text === "") continue;
+    if (!empty && line.length + 1 + text.length > WIDTH) {
+      lines.push(line);
+      line = "";
+    }
+    line += ` ${text}`;
     empty = false;
   }
   lines.push(line);

@@ -36,7 +36,7 @@ export function receivedLine(facts: ReceivedFacts): string {
   return [from, by, id, ` ${mailDate(facts.date)}`].join("\r\n");
 }
 
-function protocolOf({ protocol }: ReceivedFacts): string {
+function protocolOf({ protocol }: Pick<ReceivedFacts, "protocol">): string {
   return /^(?:SMTP|(?:ES|L|UTF8S|UTF8L)MTPS?A?)$/i.test(protocol)
     ? ` with ${protocol.toUpperCase()}`
     : "";
@@ -56,4 +56,35 @@ function literal(ip: string): string {
 function hostWord(text: string): string {
   const word = text.slice(0, 255).replace(/[^A-Za-z0-9.:_[\]-]/g, "?");
   return word === "" ? "unknown" : word;
+}
+
+export interface HopFacts {
+  /** What the client said; null when it is not known. */
+  readonly helo: string | null;
+  /** Its confirmed name, or null. */
+  readonly name: string | null;
+  /** Its IP address. */
+  readonly address: string;
+  /** Our name. */
+  readonly hostname: string;
+  /** "postern". */
+  readonly product: string;
+  /** "ESMTP", "ESMTPSA", …; with the A for a client that has proved who it is. */
+  readonly protocol: string;
+  readonly mailId: string;
+  readonly date: Date;
+}
+
+/**
+ * The field that an MTA would have written about its client, for a reader that knows the client from nothing else (SpamAssassin).
+ * The complete folded field, without trailing CRLF.
+ */
+export function hopLine(facts: HopFacts): string {
+  const client = `${hostWord(facts.name ?? "unknown")} [${literal(facts.address)}]`;
+  return [
+    `Received: from ${hostWord(facts.helo ?? "unknown")} (${client})`,
+    ` by ${hostWord(facts.hostname)} (${hostWord(facts.product)})${protocolOf(facts)}`,
+    ` id ${hostWord(facts.mailId)};`,
+    ` ${mailDate(facts.date)}`,
+  ].join("\r\n");
 }

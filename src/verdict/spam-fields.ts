@@ -1,5 +1,5 @@
-// The X-Spam-* fields in amavis' exact form: delivered mail and the quarantine copy show the score with them.
-import { fieldLine, headerText } from "../mail/field-line.ts";
+// The X-Spam-* fields in amavis' exact form, folding included: delivered mail and the quarantine copy show the score with them.
+import { fieldLine, piecedLine } from "../mail/field-line.ts";
 
 export interface SpamFacts {
   readonly score: number;
@@ -7,8 +7,9 @@ export interface SpamFacts {
   readonly tag: number | null;
   readonly tag2: number;
   readonly kill: number;
+  /** In the order in which they shall stand. */
   readonly tests: readonly { readonly symbol: string; readonly score: number }[];
-  /** The scorer's own words ("autolearn=no autolearn_force=no"), or null. */
+  /** The scorer's own words ("autolearn=no autolearn_force=no"), or null when no scorer answered. */
   readonly autolearn: string | null;
 }
 
@@ -22,7 +23,7 @@ export function spamFields(spam: SpamFacts): readonly string[] {
     fieldLine("X-Spam-Flag", spam.score >= spam.tag2 ? "YES" : "NO"),
     fieldLine("X-Spam-Score", points(spam.score)),
     fieldLine("X-Spam-Level", "*".repeat(Math.max(0, Math.min(MAX_LEVEL, Math.trunc(spam.score))))),
-    fieldLine("X-Spam-Status", headerText(statusText(spam, spam.tag), 40_000)),
+    piecedLine("X-Spam-Status", statusPieces(spam, spam.tag)),
   ];
 }
 
@@ -32,15 +33,20 @@ export function points(score: number): string {
   return text === "-0" ? "0" : text;
 }
 
-function statusText(spam: SpamFacts, tag: number): string {
-  const above = Number.isFinite(tag) ? ` tagged_above=${points(tag)}` : "";
+/** What may not be torn apart stands in one piece, as amavis has it: each test, and all words about autolearn. */
+function statusPieces(spam: SpamFacts, tag: number): readonly string[] {
   const tests = spam.tests
     .slice(0, MAX_TESTS)
     .map(
-      ({ symbol, score }) => `${symbol.slice(0, 100).replace(/[\s,=[\]]/g, "_")}=${points(score)}`,
+      ({ symbol, score }) =>
+        `${symbol.slice(0, 100).replace(/[^!-~]|[,=[\]]/g, "_")}=${points(score)}`,
     );
-  const learned = spam.autolearn === null ? "" : ` ${spam.autolearn}`;
-  const verdict = spam.score >= spam.tag2 ? "Yes" : "No";
-  const required = `required=${points(spam.tag2)}`;
-  return `${verdict}, score=${points(spam.score)}${above} ${required} tests=[${tests.join(", ")}]${learned}`;
+  return [
+    spam.score >= spam.tag2 ? "Yes," : "No,",
+    `score=${points(spam.score)}`,
+    Number.isFinite(tag) ? `tagged_above=${points(tag)}` : "",
+    `required=${points(spam.tag2)}`,
+    ...`tests=[${tests.join(",\n")}]`.split("\n"),
+    spam.autolearn?.slice(0, 100) ?? "",
+  ];
 }

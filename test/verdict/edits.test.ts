@@ -88,7 +88,7 @@ test("all fields, in order and form", () => {
     "X-Spam-Score: 8.672",
     "X-Spam-Level: ********",
     "X-Spam-Status: Yes, score=8.672 tagged_above=2 required=6.2 tests=[AM.WBL=5,\r\n" +
-      " DRUGS_ERECTILE=1.778, RCVD_ILLEGAL_IP=1.3, SUBJ_BUY=0.594] autolearn=no\r\n autolearn_force=no",
+      " DRUGS_ERECTILE=1.778, RCVD_ILLEGAL_IP=1.3, SUBJ_BUY=0.594]\r\n autolearn=no autolearn_force=no",
   ]);
 });
 
