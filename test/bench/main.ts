@@ -9,6 +9,9 @@ const USAGE = `usage: npm run bench -- <name> [options]
             needs smtp-source and smtp-sink (postfix); amavisd-new needs root; Haraka: HARAKA_DIR
   large     many large messages in flight at once: digests, memory, event loop
             --count 50  --size 20 (MB each)  --workers 2
+  content   messages a second with attachments and archives, with clamd and spamd, against amavisd-new
+            --rounds 3  --seconds 6
+            needs root; amavisd-new p7zip-full file, clamav-daemon and spamd from Debian
   greylist  what greylisting stops and delays, always against selective, in made-up worlds; always the same figures
   policy    policy decisions a second and p99, against postgrey, with SQLite and Redis
             --connections 8  --rounds 3  --seconds 6
@@ -57,6 +60,10 @@ async function main(argv: readonly string[]): Promise<number> {
         megabytes: number("size"),
         workers: number("workers"),
       });
+    }
+    case "content": {
+      const { content } = await import("./content.ts");
+      return content({ json: values.json, rounds: number("rounds"), seconds: number("seconds") });
     }
     case "greylist": {
       const { greylistSimulation } = await import("./greylist-sim.ts");

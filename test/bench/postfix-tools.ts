@@ -34,26 +34,25 @@ export interface Load {
   readonly size: number;
 }
 
-/** Sends over reused connections; returns the seconds it took. Throws when anything was refused. */
-export function sendLoad(load: Load): Promise<number> {
-  const args = [
-    "-d",
-    "-M",
-    "client.example.net",
-    "-f",
-    "sender@example.net",
-    "-t",
-    "recipient@example.com",
-  ];
-  args.push(
-    "-s",
-    String(load.sessions),
-    "-m",
-    String(load.messages),
-    "-l",
-    String(load.size),
-    `127.0.0.1:${load.port}`,
-  );
+/** Sends made-up messages over reused connections; returns the seconds it took. Throws when anything was refused. */
+export function sendLoad({ port, sessions, messages, size }: Load): Promise<number> {
+  return source(port, ["-s", String(sessions), "-m", String(messages), "-l", String(size)]);
+}
+
+export interface FileLoad extends Omit<Load, "size"> {
+  /** The message, line ends LF. */
+  readonly file: string;
+}
+
+/** The same with a message of one's own. */
+export function sendFile({ port, sessions, messages, file }: FileLoad): Promise<number> {
+  return source(port, ["-s", String(sessions), "-m", String(messages), "-F", file]);
+}
+
+const WHO = ["-M", "client.example.net", "-f", "sender@example.net", "-t", "recipient@example.com"];
+
+function source(port: number, load: readonly string[]): Promise<number> {
+  const args = ["-d", ...WHO, ...load, `127.0.0.1:${port}`];
   const begun = performance.now();
   const child = spawn(find("smtp-source") ?? "", args, { stdio: ["ignore", "ignore", "pipe"] });
   const stop = () => void child.kill("SIGKILL");
