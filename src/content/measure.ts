@@ -47,6 +47,11 @@ export class Measure {
     this.#start = Buffer.from(this.#start);
   }
 
+  /** The first octets, at most MAGIC_LENGTH. */
+  get start(): Buffer {
+    return this.#start;
+  }
+
   /** The short types of the octets so far; right once 33 KiB or all have come. */
   get kinds(): string[] {
     return kindsOf(this.#start, this.#isoMark);

@@ -1,6 +1,6 @@
 // The parts of a message, made of what mail/mime.ts walks out of its octets: hash, size, types, names and marks of each. Called
 // by tree.ts, which cuts the octets into pieces.
-import { defect } from "../mail/defects.ts";
+import { defect, type DefectKind } from "../mail/defects.ts";
 import type { Entity } from "../mail/entity.ts";
 import type { Tree } from "../mail/message.ts";
 import { walker } from "../mail/mime.ts";
@@ -9,8 +9,8 @@ import { draft, type Draft } from "./draft.ts";
 import { Measure } from "./measure.ts";
 import { nameForms, namesOf } from "./names.ts";
 import { textKeeper, type TextKeeper } from "./texts.ts";
-import { uuFinder } from "./uuencode.ts";
-import type { UuFinder } from "./uuencode.ts";
+import { textFileFinder, type TextFileFinder } from "./text-files.ts";
+import { hasWideMark, isText, wideCharset } from "./wide-text.ts";
 
 export interface TreeLimits extends WalkLimits {
   /** True: the start of each text part is kept. */
@@ -21,8 +21,8 @@ export interface TreeLimits extends WalkLimits {
 interface Reading {
   readonly part: Draft;
   readonly measure: Measure;
-  /** Text parts only. */
-  uu: UuFinder | null;
+  /** Looks for files in the text. */
+  files: TextFileFinder | null;
 }
 
 /** Sees the parts while they are read. Its calls may throw: then the walk ends with that error. */
@@ -44,14 +44,14 @@ export interface TreeWalk {
   tree(): Tree;
 }
 
-/** `due` is asked between parts whether to pause. `above` is put in front of all paths: "1/2/" for a message that is part 1/2. */
+/** `due` is asked between parts whether to pause. `root` is the path of the message itself. */
 export function treeWalk(
   limits: TreeLimits,
   due: () => boolean,
   watcher: Watcher | null = null,
-  above = "",
+  root = "1",
 ): TreeWalk {
-  const made = new Parts(limits, watcher, above);
+  const made = new Parts(limits, watcher, root);
   const walk = walker(made, limits, due);
   return {
     walker: walk,
@@ -67,49 +67,57 @@ export function treeWalk(
 class Parts implements Sink {
   readonly #limits: TreeLimits;
   readonly #watcher: Watcher | null;
-  readonly #above: string;
+  readonly #root: string;
   readonly #parts: Draft[] = [];
   readonly #readings = new Map<Entity, Reading>();
   readonly #keeper: TextKeeper | null;
   #overLimit: string | null = null;
 
-  constructor(limits: TreeLimits, watcher: Watcher | null, above: string) {
+  constructor(limits: TreeLimits, watcher: Watcher | null, root: string) {
     this.#limits = limits;
     this.#watcher = watcher;
-    this.#above = above;
+    this.#root = root;
     this.#keeper = limits.keepTexts === true ? textKeeper() : null;
   }
 
   open(entity: Entity): void {
     const parent = entity.parent === null ? null : this.#readings.get(entity.parent)!.part;
-    const part = draft(this.#above + entity.path, parent, entity.type, namesOf(entity));
+    // The walker counts from "1".
+    const path = this.#root + entity.path.slice(1);
+    const part = draft(path, parent, entity.type, namesOf(entity));
     part.disposition = entity.disposition;
     parent?.children.push(part);
     this.#parts.push(part);
-    const reading: Reading = { part, measure: new Measure(), uu: null };
-    if (entity.structure === "leaf" && (entity.type.startsWith("text/") || entity.uuencoded)) {
-      reading.uu = this.#uuPart(reading);
+    const reading: Reading = { part, measure: new Measure(), files: null };
+    // Whatever it is said to be: text in an attachment is read as text.
+    if (entity.structure === "leaf") reading.files = this.#filesIn(reading);
+    if (isText(entity)) {
       this.#keeper?.open(entity);
+      const charset = wideCharset(entity);
+      if (charset !== null) noteOnce(entity, "wide-charset", charset);
     }
     this.#readings.set(entity, reading);
     this.#watcher?.open(part);
   }
 
   data(entity: Entity, octets: Buffer): void {
-    const { part, measure, uu } = this.#readings.get(entity)!;
+    const reading = this.#readings.get(entity)!;
+    const { part, measure } = reading;
     // A container's own octets are looked at, but they are not its content.
     if (entity.structure === "leaf") {
       measure.write(octets);
-      uu?.write(octets);
+      reading.files?.write(octets);
+      if (isText(entity) && octets.includes(0)) noteOnce(entity, "nul-in-text");
       this.#watcher?.data(part, octets);
     } else measure.look(octets);
     this.#keeper?.write(entity, octets);
   }
 
   close(entity: Entity, size: number): void {
-    const { part, measure, uu } = this.#readings.get(entity)!;
+    const { part, measure, files } = this.#readings.get(entity)!;
     this.#readings.delete(entity);
-    uu?.end();
+    files?.end();
+    if (isText(entity) && hasWideMark(measure.start)) noteOnce(entity, "wide-charset");
     if (entity.structure === "leaf") settle(part, measure);
     else {
       part.size = size;
@@ -138,14 +146,18 @@ class Parts implements Sink {
     };
   }
 
-  #uuPart(reading: Reading): UuFinder {
-    return uuChildren(reading.part, this.#watcher, (part) => {
+  #filesIn(reading: Reading): TextFileFinder {
+    return fileChildren(reading.part, this.#watcher, (part) => {
       if (this.#parts.length < this.#limits.maxParts) return this.#parts.push(part) > 0;
       this.#overLimit ??= `more than ${this.#limits.maxParts} parts`;
-      reading.uu = null;
+      reading.files = null;
       return false;
     });
   }
+}
+
+function noteOnce({ defects }: Entity, kind: DefectKind, detail = ""): void {
+  if (!defects.some((one) => one.kind === kind)) defects.push(defect(kind, detail));
 }
 
 /** Writes into the part what is known when all octets were taken. */
@@ -156,14 +168,14 @@ export function settle(part: Draft, measure: Measure): void {
   part.marks = measure.marks;
 }
 
-/** Makes a child part of each uuencoded file in the text of `parent`; `add` says whether there may be one more. */
-function uuChildren(
+/** Makes a child part of each file that stands encoded in the text of `parent`; `add` says whether there may be one more. */
+function fileChildren(
   parent: Draft,
   watcher: Watcher | null,
   add: (part: Draft) => boolean,
-): UuFinder {
+): TextFileFinder {
   let open: { readonly part: Draft; readonly measure: Measure } | null = null;
-  return uuFinder({
+  return textFileFinder({
     begin(name) {
       const path = `${parent.path}/${parent.children.length + 1}`;
       const part = draft(path, parent, "application/octet-stream", nameForms(name));
@@ -177,10 +189,10 @@ function uuChildren(
       open.measure.write(octets);
       watcher?.data(open.part, octets);
     },
-    end(complete) {
+    end(fault) {
       if (open === null) return;
       settle(open.part, open.measure);
-      if (!complete) open.part.defects = [defect("uuencode-truncated")];
+      if (fault !== null) open.part.defects = [defect(fault)];
       watcher?.close(open.part);
       open = null;
     },

@@ -106,7 +106,7 @@ export const DEFECTS = {
   // Inside parts.
   "uuencode-truncated": fault("A uuencoded file in the text has no end line."),
   "yenc-truncated": fault("A yEnc file in the text has no end line."),
-  "binhex-broken": ambiguous("A BinHex file in the text is damaged; some readers unpack it."),
+  "binhex-broken": fault("A BinHex file in the text is damaged or has no end."),
   "file-in-pieces": ambiguous(
     "A file in the text is one piece of several that only the reader puts together.",
   ),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
-import { uuFinder } from "../../src/content/uuencode.ts";
+import { textFileFinder } from "../../src/content/text-files.ts";
 
 interface File {
   name: string;
@@ -11,13 +11,13 @@ interface File {
 function find(text: string | Buffer, cuts: readonly number[] = []): File[] {
   const bytes = Buffer.from(text);
   const files: File[] = [];
-  const finder = uuFinder({
+  const finder = textFileFinder({
     begin: (name) => void files.push({ name, octets: Buffer.alloc(0), complete: null }),
     data: (octets) => {
       files.at(-1)!.octets = Buffer.concat([files.at(-1)!.octets, octets]);
     },
-    end: (complete) => {
-      files.at(-1)!.complete = complete;
+    end: (fault) => {
+      files.at(-1)!.complete = fault === null;
     },
   });
   let at = 0;
