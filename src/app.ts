@@ -37,7 +37,7 @@ import { ok, tempfail } from "./mail/reply.ts";
 import { quarantine } from "./mailstore/quarantine.ts";
 import type { RuleSource } from "./ruleset/source.ts";
 import { scoring } from "./scoring.ts";
-import type { PolicyListener } from "./servers/policy.ts";
+import type { Listener } from "./servers/listener.ts";
 import { smtpServer, SMTP_DEFAULTS, type SmtpHandler, type SmtpListener } from "./servers/smtp.ts";
 import type { Store } from "./state/store.ts";
 import { gate } from "./sys/gate.ts";
@@ -68,7 +68,7 @@ export async function startApp(
 ): Promise<App> {
   const rooms = new Rooms(config, source, log, metrics, await openStore(config, log));
   if (deliversHere(config)) await rooms.local.ready();
-  const listeners: (SmtpListener | PolicyListener)[] = [];
+  const listeners: (SmtpListener | Listener)[] = [];
   const listening: string[] = [];
   const skipped: string[] = [];
   for (const entry of config.listener) {

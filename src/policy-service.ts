@@ -12,7 +12,8 @@ import type { LocalDelivery } from "./local-delivery.ts";
 import { networks } from "./mail/ip.ts";
 import { ok, type Reply } from "./mail/reply.ts";
 import type { RuleSet } from "./ruleset/compile.ts";
-import { policyServer, POLICY_DEFAULTS, type PolicyListener } from "./servers/policy.ts";
+import type { Listener } from "./servers/listener.ts";
+import { policyServer, POLICY_DEFAULTS } from "./servers/policy.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 
@@ -29,7 +30,7 @@ export interface PolicyRooms {
 }
 
 /** Makes policy listeners, which share what one process remembers. They do not listen yet. */
-export function policyService(rooms: PolicyRooms): (entry: ListenerConfig) => PolicyListener {
+export function policyService(rooms: PolicyRooms): (entry: ListenerConfig) => Listener {
   const { config, log, metrics } = rooms;
   const answer = rcptAnswers({
     bench: benches(rooms),

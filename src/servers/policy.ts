@@ -1,30 +1,19 @@
 // The policy listener: Postfix's policy delegation over TCP or a unix socket (SMTPD_POLICY_README), and Exim's ${readsocket}, which
 // half-closes. Many requests on a connection, answered in order; what an answer is, is the engine's business. No policy.
-import {
-  createServer,
-  type AddressInfo,
-  type ListenOptions,
-  type Server,
-  type Socket,
-} from "node:net";
+import type { Socket } from "node:net";
 import {
   actionLine,
   policyReader,
   type PolicyAction,
   type PolicyRequest,
 } from "../mail/policy-request.ts";
+import { listener, type Conversation, type Listener, type ListenerOptions } from "./listener.ts";
 
-export interface PolicyOptions {
+export interface PolicyOptions extends ListenerOptions {
   /** Short name for logs, "policy:127.0.0.1:10023". */
   readonly name: string;
-  /** Which TCP peers may ask, by IP address (IPv4-mapped as IPv4); others are closed. Unix sockets are not asked. */
-  readonly allow: (peer: string) => boolean;
   /** Decides; expected never to reject, and if it does, the connection is closed without an answer. */
   readonly answer: (request: PolicyRequest) => Promise<PolicyAction>;
-  /** Failures of ours, and requests that cannot be read. */
-  readonly onError: (error: unknown) => void;
-  /** Connections at once; more are closed. */
-  readonly maxConnections: number;
   /** How long a client may say nothing; Postfix itself closes after 300 s. */
   readonly idleMs: number;
 }
@@ -35,89 +24,15 @@ export const POLICY_DEFAULTS: Pick<PolicyOptions, "maxConnections" | "idleMs"> =
   idleMs: 600_000,
 };
 
-export interface PolicyListener {
-  readonly server: Server;
-  readonly connections: number;
-  /** Binds; rejects with the system's error (EADDRINUSE …). Resolves to the address, or the path of a unix socket. */
-  listen(where: ListenOptions): Promise<AddressInfo | string>;
-  /**
-   * Stops: no new connections; what was asked is answered, then connections are closed. After `graceMs` the rest is cut off.
-   * Resolves when no connection is left; never rejects.
-   */
-  close(graceMs: number): Promise<void>;
-}
-
 /** A listener that does not listen yet. */
-export function policyServer(options: PolicyOptions): PolicyListener {
-  return new Listener(options);
+export function policyServer(options: PolicyOptions): Listener {
+  return listener(options, (socket) => new Connection(socket, options));
 }
 
 /** Requests that one client may have waiting: beyond it we stop reading. */
 const MAX_WAITING = 100;
 
-class Listener implements PolicyListener {
-  readonly server: Server;
-  readonly #options: PolicyOptions;
-  readonly #open = new Set<Connection>();
-  #stopping = false;
-  #emptied: (() => void) | null = null;
-
-  constructor(options: PolicyOptions) {
-    this.#options = options;
-    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-      this.#connect(socket),
-    );
-  }
-
-  get connections(): number {
-    return this.#open.size;
-  }
-
-  listen(where: ListenOptions): Promise<AddressInfo | string> {
-    return new Promise((resolve, reject) => {
-      this.server.once("error", reject);
-      this.server.listen(where, () => {
-        this.server.off("error", reject);
-        this.server.on("error", this.#options.onError);
-        resolve(this.server.address() ?? "");
-      });
-    });
-  }
-
-  async close(graceMs: number): Promise<void> {
-    this.#stopping = true;
-    this.server.close();
-    for (const connection of this.#open) connection.stop();
-    if (this.#open.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        for (const connection of this.#open) connection.destroy();
-      }, graceMs);
-      this.#emptied = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
-  #connect(socket: Socket): void {
-    const peer = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-    const welcome = !this.#stopping && (peer === "" || this.#options.allow(peer));
-    if (!welcome || this.#open.size >= this.#options.maxConnections) {
-      // Whatever goes wrong on a connection that we close anyway is nobody's concern.
-      socket.on("error", () => {});
-      socket.destroy();
-      return;
-    }
-    const connection = new Connection(socket, this.#options, () => {
-      this.#open.delete(connection);
-      if (this.#open.size === 0) this.#emptied?.();
-    });
-    this.#open.add(connection);
-  }
-}
-
-class Connection {
+class Connection implements Conversation {
   readonly #socket: Socket;
   readonly #options: PolicyOptions;
   readonly #reader = policyReader();
@@ -126,7 +41,7 @@ class Connection {
   /** Nothing more is read; when all that came is answered, it ends. */
   #last = false;
 
-  constructor(socket: Socket, options: PolicyOptions, gone: () => void) {
+  constructor(socket: Socket, options: PolicyOptions) {
     this.#socket = socket;
     this.#options = options;
     socket.setTimeout(options.idleMs, () => this.#idle());
@@ -134,10 +49,8 @@ class Connection {
     socket.on("end", () => this.#finish());
     // A client may leave at any time: "close" follows, and that is all there is to do.
     socket.on("error", () => {});
-    socket.on("close", gone);
   }
 
-  /** Answers what has come, then ends. */
   stop(): void {
     this.#finish();
   }

@@ -4,7 +4,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PolicyRequest } from "../../src/mail/policy-request.ts";
-import { policyServer, POLICY_DEFAULTS, type PolicyListener } from "../../src/servers/policy.ts";
+import type { Listener } from "../../src/servers/listener.ts";
+import { policyServer, POLICY_DEFAULTS } from "../../src/servers/policy.ts";
 import { exim, type Exim } from "./lab/exim.ts";
 import { inject } from "./lab/inject.ts";
 import { lab, until, type Lab } from "./lab/lab.ts";
@@ -332,7 +333,7 @@ describe.skipIf(!have("root", "exim"))("Exim and answers that take 300 ms", () =
   let room: Lab;
   let end: Sink;
   let mta: Exim;
-  let server: PolicyListener;
+  let server: Listener;
   const asked: PolicyRequest[] = [];
   beforeAll(async () => {
     room = await lab("policy-slow");

@@ -6,14 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { PolicyAction, PolicyRequest } from "../../src/mail/policy-request.ts";
-import {
-  policyServer,
-  POLICY_DEFAULTS,
-  type PolicyListener,
-  type PolicyOptions,
-} from "../../src/servers/policy.ts";
+import type { Listener } from "../../src/servers/listener.ts";
+import { policyServer, POLICY_DEFAULTS, type PolicyOptions } from "../../src/servers/policy.ts";
 
-const open: { listener?: PolicyListener; sockets: Socket[]; dir?: string } = { sockets: [] };
+const open: { listener?: Listener; sockets: Socket[]; dir?: string } = { sockets: [] };
 
 afterEach(async () => {
   for (const socket of open.sockets.splice(0)) socket.destroy();
