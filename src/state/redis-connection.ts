@@ -15,7 +15,10 @@ export interface RedisOptionsOfOurs {
 
 export type Connection = Redis | Cluster;
 
-type Common = Pick<Required<RedisOptions>, "commandTimeout" | "connectTimeout"> & {
+type Common = Pick<
+  Required<RedisOptions>,
+  "commandTimeout" | "connectTimeout" | "socketTimeout" | "reconnectOnError"
+> & {
   username?: string;
   password?: string;
   retryStrategy: (times: number) => number;
@@ -25,6 +28,8 @@ type Common = Pick<Required<RedisOptions>, "commandTimeout" | "connectTimeout"> 
 
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 1000;
+/** A server that was asked and says nothing for so many deadlines is given up, and looked for again. */
+const SILENT_DEADLINES = 4;
 
 /** Starts to connect; commands wait for it up to their deadline. Throws when the URL is none. */
 export function redisConnection({ url, deadlineMs, onState }: RedisOptionsOfOurs): Connection {
@@ -36,6 +41,10 @@ export function redisConnection({ url, deadlineMs, onState }: RedisOptionsOfOurs
     ...(place.password !== null && { password: place.password }),
     commandTimeout: deadlineMs,
     connectTimeout: 5000,
+    // A host that lost its power closes no connection: without this we would ask it until TCP gives up, a quarter of an hour.
+    socketTimeout: deadlineMs * SILENT_DEADLINES,
+    // Who was master and is a replica now keeps its connections: ask again who is.
+    reconnectOnError: ({ message }: Error) => message.includes("READONLY "),
     retryStrategy: retry,
     // A command that was sent when the connection broke may have been done: it is not sent again.
     autoResendUnfulfilledCommands: false,
@@ -64,6 +73,8 @@ function connect(
         name: place.name,
         db: place.db,
         sentinelRetryStrategy: retry,
+        // The next one is asked when a sentinel is silent.
+        sentinelCommandTimeout: deadlineMs * SILENT_DEADLINES,
       });
     case "cluster": {
       const options = {

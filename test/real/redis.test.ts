@@ -1,7 +1,7 @@
-// The shared store against real Redis: a cluster of three, a master behind Sentinel, and a server that is killed while mail flows.
+// The shared store against real Redis: a cluster of three, and a server that is killed while mail flows. Sentinel: redis-sentinel.test.ts.
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -124,33 +124,6 @@ describe.skipIf(missing !== null)(title("a Redis cluster of three"), () => {
       )
       .toBe(true);
     await store.close();
-  });
-});
-
-describe.skipIf(missing !== null)(title("Redis behind Sentinel"), () => {
-  it("is found by its name", async () => {
-    const dir = await mkdtemp(join(tmpdir(), "postern-sentinel-"));
-    const [port, sentinelPort] = [await freePort(), await freePort()];
-    const conf = join(dir, "sentinel.conf");
-    await writeFile(
-      conf,
-      `port ${sentinelPort}\nbind 127.0.0.1\ndir ${dir}\nsentinel monitor mymaster 127.0.0.1 ${port} 1\n`,
-    );
-    const master = started(dir, "master", ["--port", String(port)]);
-    const sentinel = spawn("redis-server", [conf, "--sentinel"], { stdio: "ignore" });
-    try {
-      await Promise.all([answering(port), answering(sentinelPort)]);
-      const store = redisStore({
-        url: `redis+sentinel://127.0.0.1:${sentinelPort}/mymaster`,
-        prefix: "p:",
-        deadlineMs: 5000,
-      });
-      expect(await store.greylist.ask([question()], TIMES, 1)).toMatchObject([{ result: "new" }]);
-      await store.close();
-    } finally {
-      await Promise.all([ended(master), ended(sentinel)]);
-      await rm(dir, { recursive: true, force: true });
-    }
   });
 });
 
