@@ -98,6 +98,14 @@ export interface Body {
    * (`body.lend?.() ?? body.open()`). A large message then costs one buffer instead of its size in garbage.
    */
   lend?(): AsyncIterable<Buffer>;
+  /** The open file that holds the octets from its start, for readers in other threads; absent or null when there is none. */
+  lendFile?(): LentFile | null;
+}
+
+/** A descriptor that stays open until it is released, once; to be read by position only. */
+export interface LentFile {
+  readonly descriptor: number;
+  release(): void;
 }
 
 export interface Message {

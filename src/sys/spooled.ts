@@ -15,6 +15,8 @@ export interface Spool {
   open(): AsyncIterable<Buffer>;
   /** The same; a piece from the file is valid until the next one is asked for, since all share one buffer. */
   lend(): AsyncIterable<Buffer>;
+  /** The unlinked file when there is one; dispose() closes it only after the last release(). */
+  lendFile(): { readonly descriptor: number; release(): void } | null;
   /** Frees memory and file. A read under way still ends; the next one fails. Again is harmless. */
   dispose(): void;
 }
@@ -48,6 +50,10 @@ export class MemorySpool implements Spool {
 
   lend(): AsyncGenerator<Buffer> {
     return this.open();
+  }
+
+  lendFile(): null {
+    return null;
   }
 
   dispose(): void {
@@ -91,6 +97,20 @@ export class FileSpool implements Spool {
     }
   }
 
+  lendFile(): { readonly descriptor: number; release(): void } | null {
+    if (this.#disposed) return null;
+    this.#reading++;
+    let released = false;
+    return {
+      descriptor: this.#fd,
+      release: () => {
+        if (released) return;
+        released = true;
+        this.#released();
+      },
+    };
+  }
+
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -108,13 +128,18 @@ export class FileSpool implements Spool {
     this.#reading++;
     return new Promise((resolve, reject) => {
       read(this.#fd, buffer, 0, buffer.length, position, (error, count) => {
-        this.#reading--;
-        if (this.#disposed && this.#reading === 0) closeUnlinked(this.#fd);
+        this.#released();
         if (error) return reject(error);
         if (count === 0)
           return reject(new Error("the spool file is shorter than what was written"));
         resolve(count === buffer.length ? buffer : buffer.subarray(0, count));
       });
     });
+  }
+
+  /** One reader less; the last one after dispose() closes. */
+  #released(): void {
+    this.#reading--;
+    if (this.#disposed && this.#reading === 0) closeUnlinked(this.#fd);
   }
 }

@@ -44,8 +44,8 @@ export interface Format {
   /** Short types by content (magic.ts) that this format reads. */
   readonly kinds: readonly string[];
   /**
-   * Extensions (lower case, no dot) that make it worth a try when the magic says nothing ("dat", "txt"), for formats without a mark at
-   * the start. Absent: none.
+   * Extensions (lower case, no dot) that make it worth a try, for formats without a mark at the start and for readers that go by the
+   * extension. When the magic says that it is something else, what cannot be read as this format is no damage. Absent: none.
    */
   readonly extensions?: readonly string[];
   /**

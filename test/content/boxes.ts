@@ -1,0 +1,154 @@
+// A container format for tests: "ZOO BOX\n" (which the magic takes for a zoo archive), then one JSON object on the rest of each line. Members can hold text, octets in base64, endless
+// zeros, or misbehave on demand. And the deep reading without a thread, for tests that look at what it finds.
+import { tmpdir } from "node:os";
+import type { Tree } from "../../src/mail/message.ts";
+import { DEFAULT_WALK_LIMITS } from "../../src/mail/mime.ts";
+import {
+  Budget,
+  DEFAULT_DEEP_LIMITS,
+  LimitHit,
+  type DeepLimits,
+} from "../../src/content/budget.ts";
+import { Broken, type Format, type Member } from "../../src/content/containers/format.ts";
+import { octetsOf, type Octets } from "../../src/content/containers/octets.ts";
+import { Graft } from "../../src/content/graft.ts";
+import { looksInto } from "../../src/content/looks-into.ts";
+import type { OtherReadings } from "../../src/content/read-others.ts";
+import { readTree } from "../../src/content/tree.ts";
+import { readMail } from "../../src/content/walk-mail.ts";
+import { oneBuffer } from "../../src/engine/report.ts";
+
+export interface BoxMember {
+  readonly name?: string;
+  readonly names?: readonly string[];
+  readonly what?: Member["what"];
+  readonly type?: string;
+  readonly text?: string;
+  readonly base64?: string;
+  /** So many octets of zeros. */
+  readonly zeros?: number;
+  /** The whole box again, as its own member. */
+  readonly self?: true;
+  readonly encrypted?: true;
+  /** After its octets: "broken", or an error of the format's own. */
+  readonly then?: "broken" | "bug";
+  /** Instead of a member. */
+  readonly do?: "broken" | "bug" | "loop" | "macro" | "kind" | "locked" | "complain";
+}
+
+const encoder = (one: BoxMember): string => JSON.stringify(one);
+
+/** A box with these members. */
+export function box(...members: readonly BoxMember[]): Buffer {
+  return Buffer.from(["ZOO BOX", ...members.map(encoder), ""].join("\n"));
+}
+
+export const boxes: Format = {
+  name: "box",
+  kinds: ["zoo"],
+  extensions: ["box"],
+  suffixes: { bx: "", tbx: "tar" },
+  *members(file, report) {
+    const lines = file.read(0, file.size).toString("utf8").split("\n");
+    if (lines.shift() !== "ZOO BOX") throw new Broken("no box");
+    for (const line of lines) {
+      if (line === "") continue;
+      const one = JSON.parse(line) as BoxMember;
+      if (one.do === "broken") throw new Broken("a hole in the box");
+      if (one.do === "bug") throw new TypeError("bug in the box");
+      if (one.do === "loop") for (;;);
+      if (one.do === "macro") report.attribute("MACRO");
+      else if (one.do === "kind") report.kind("docbox");
+      else if (one.do === "locked") report.encrypted();
+      else if (one.do === "complain") report.defect("container-hidden-member", "one");
+      else yield memberOf(one, file);
+    }
+  },
+};
+
+function memberOf(one: BoxMember, file: Octets): Member {
+  const names = one.names ?? (one.name === undefined ? [] : [one.name]);
+  const facts = {
+    names,
+    what: one.what ?? "file",
+    ...(one.type !== undefined && { type: one.type }),
+    ...(one.encrypted === true && { encrypted: true }),
+  } as const;
+  if (one.encrypted === true || facts.what !== "file") return facts;
+  return { ...facts, octets: () => octetsOfMember(one, file) };
+}
+
+function* octetsOfMember(one: BoxMember, file: Octets): Generator<Buffer> {
+  if (one.text !== undefined) yield Buffer.from(one.text);
+  if (one.base64 !== undefined) yield Buffer.from(one.base64, "base64");
+  if (one.self === true) yield file.read(0, file.size);
+  const zeros = Buffer.alloc(64 * 1024);
+  for (let left = one.zeros ?? 0; left > 0; left -= zeros.length)
+    yield zeros.subarray(0, Math.min(left, zeros.length));
+  if (one.then === "broken") throw new Broken("the member is cut");
+  if (one.then === "bug") throw new TypeError("bug in the member");
+}
+
+/** A multipart with text and these attachments, in base64. */
+export function mailWith(
+  ...attachments: readonly {
+    readonly name: string;
+    readonly octets: Buffer;
+    readonly type?: string;
+  }[]
+): Buffer {
+  const parts = attachments.map(({ name, octets, type = "application/octet-stream" }) =>
+    [
+      "--b",
+      `Content-Type: ${type}; name="${name}"`,
+      "Content-Transfer-Encoding: base64",
+      "",
+      ...(octets.toString("base64").match(/.{1,76}/g) ?? []),
+      "",
+    ].join("\r\n"),
+  );
+  const head =
+    "Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello\r\n";
+  return Buffer.from(`${head}${parts.join("")}--b--\r\n`);
+}
+
+export interface Read {
+  readonly tree: Tree;
+  readonly payloads: readonly (readonly [string, string])[];
+  readonly budget: Budget;
+}
+
+/** The deep reading of a message here and now, without its main side. */
+export async function readHere(
+  message: Buffer,
+  limits: Partial<DeepLimits> = {},
+  formats: readonly Format[] = [boxes],
+  others: OtherReadings = () => [],
+): Promise<Read> {
+  const graft = new Graft(await readTree(oneBuffer(message)));
+  const budget = new Budget({ ...DEFAULT_DEEP_LIMITS, ...limits }, message.length);
+  const payloads: [string, string][] = [];
+  try {
+    await readMail(octetsOf(message), null, 0, {
+      budget,
+      walk: DEFAULT_WALK_LIMITS,
+      room: { directory: tmpdir(), looks: looksInto(formats) },
+      tell: (note) => graft.take(JSON.parse(JSON.stringify(note))),
+      payload: (path, octets) => payloads.push([path, octets.toString("latin1")]),
+      others,
+    });
+  } catch (error) {
+    if (!(error instanceof LimitHit)) throw error;
+    graft.unread(error.sentence);
+  }
+  return { tree: graft.tree([]), payloads, budget };
+}
+
+/** One line per part: path, names, kinds, defects. */
+export function listed({ parts }: Tree): string[] {
+  return parts.map(({ path, names, kinds, defects }) =>
+    [path, names.join("|"), kinds.join(","), defects.map(({ kind }) => kind).join(",")]
+      .join(" ")
+      .trimEnd(),
+  );
+}
