@@ -40,6 +40,9 @@ const TIMES = {
   pingEveryMs: 5_000,
 };
 
+/** With less time than this nothing is begun: it would only look as if spamd had been silent. */
+const MIN_LEFT_MS = 100;
+
 export function spamd(options: SpamdOptions): Spamd {
   const times = { ...TIMES, ...options.times };
   const all = options.endpoints.map((endpoint) => new Post(endpoint, times, options));
@@ -72,12 +75,12 @@ async function somewhere(
   connectMs: number,
 ): ReturnType<Spamd["score"]> {
   const failures: string[] = [];
-  let last: SpamdFailure["failed"] = "silent";
+  let last: SpamdFailure["failed"] = "busy";
   const awake = all.filter((post) => post.resting === null);
   for (const post of all) if (!awake.includes(post)) post.wake();
   for (const [n, post] of awake.entries()) {
     const left = until - performance.now();
-    if (left <= 0 || signal.aborted) break;
+    if (left < MIN_LEFT_MS || signal.aborted) break;
     // One that falls silent must leave time for the others.
     const deadlineMs = Math.max(1, left / (awake.length - n));
     const limits = { connectMs: Math.min(connectMs, deadlineMs), deadlineMs, signal };
@@ -88,9 +91,15 @@ async function somewhere(
     if (reply.failed === "given-up") break;
     if (reply.failed === "silent") post.doubt();
   }
-  if (awake.length === 0)
+  if (awake.length === 0) {
+    last = "silent";
     failures.push(...all.map(({ endpoint, resting }) => `${endpoint.name}: ${resting}`));
-  return failure(signal.aborted ? "given-up" : last, failures.join("; ") || "given up");
+  }
+  if (signal.aborted) last = "given-up";
+  return failure(
+    last,
+    failures.join("; ") || (signal.aborted ? "given up" : "its turn came too late"),
+  );
 }
 
 /** One spamd and whether it is worth asking. */
