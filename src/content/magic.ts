@@ -54,7 +54,6 @@ const SIGNATURES: readonly Signature[] = [
   sign(ascii("070701"), "cpio"),
   sign(ascii("070702"), "cpio"),
   sign(ascii("070707"), "cpio"),
-  sign(hex("c771"), "cpio"),
   sign(ascii("ustar"), "tar", 257),
   sign(hex("d0cf11e0a1b11ae1"), "doc"),
   sign(ascii("{\\rt"), "rtf"),
@@ -132,9 +131,19 @@ function byForm(start: Buffer): readonly string[] | null {
   if (first === 0x52 && start.toString("latin1", 0, 4) === "RIFF") {
     return start.toString("latin1", 8, 12) === "AVI " ? ["avi"] : ["riff"];
   }
+  if (isBinaryCpio(start)) return ["cpio"];
   // Readers look for the PDF mark in the first KiB.
   const pdf = start.subarray(0, 1_024).indexOf("%PDF-");
   return pdf >= 0 ? ["pdf"] : null;
+}
+
+/** The mark is short: the name behind the header must end where its length says. */
+function isBinaryCpio(start: Buffer): boolean {
+  if (start.length < 28) return false;
+  const big = start.readUInt16BE(0) === 0o070707;
+  if (!big && start.readUInt16LE(0) !== 0o070707) return false;
+  const length = big ? start.readUInt16BE(20) : start.readUInt16LE(20);
+  return length > 1 && start.indexOf(0, 26) === 25 + length;
 }
 
 /** MZ: a PE program or library, a DOS program, or text that happens to start so. */

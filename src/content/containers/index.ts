@@ -2,8 +2,12 @@
 // made by a real tool in the zoo. Formats that claim the same
 // short type are tried in this order until one reads it.
 import type { Format } from "./format.ts";
+import { rpm } from "./rpm.ts";
+import { ar } from "./ar.ts";
+import { cpio } from "./cpio.ts";
+import { tar } from "./tar.ts";
 import { gzip } from "./gzip.ts";
 import { zstd } from "./zstd.ts";
 import { zip } from "./zip.ts";
 
-export const FORMATS: readonly Format[] = [zip, zstd, gzip];
+export const FORMATS: readonly Format[] = [zip, zstd, gzip, tar, cpio, ar, rpm];
