@@ -1,0 +1,209 @@
+// In which ways a message is read again: each way is a habit that some reader of mail has, worth a try when the first reading found
+// what that reader takes otherwise. readings.ts walks by them; the event loop asks `worthAnotherReading` whether it need be.
+import type { DefectKind } from "../mail/defects.ts";
+import { USUAL, type Habits } from "../mail/habits.ts";
+import type { Part } from "../mail/message.ts";
+
+/** A way to read a message. */
+export interface Way {
+  /** "the last of repeated fields"; several joined by " and ". */
+  readonly name: string;
+  readonly habits: Partial<Habits>;
+  /** The octets of the message are changed before they are walked: bare CRs end lines, NULs are no more or end their line. */
+  readonly octets?: "bare-cr" | "no-nul" | "nul-ends-line";
+  /** Texts are turned into UTF-8, and NULs in them dropped. */
+  readonly texts?: true;
+  /** Boundaries that no field names are taken from the text. */
+  readonly guesses?: true;
+}
+
+interface Known extends Way {
+  readonly when: readonly DefectKind[];
+}
+
+const WAYS: readonly Known[] = [
+  {
+    name: "the last of repeated fields",
+    when: [
+      "conflicting-content-type",
+      "conflicting-transfer-encoding",
+      "conflicting-disposition",
+      "header-cut-by-boundary",
+    ],
+    habits: { field: "last" },
+  },
+  {
+    name: "the second boundary",
+    when: ["conflicting-boundary"],
+    habits: { boundary: 1 },
+  },
+  {
+    name: "the last boundary",
+    when: ["conflicting-boundary"],
+    habits: { boundary: Infinity },
+  },
+  {
+    name: "lines that start with a boundary",
+    when: ["boundary-with-junk", "boundary-within-boundary", "reused-boundary"],
+    habits: { prefixes: true },
+  },
+  {
+    name: "the innermost boundary alone",
+    when: ["unclosed-multipart", "reused-boundary", "boundary-within-boundary"],
+    habits: { innermostOnly: true },
+  },
+  {
+    name: "end boundaries that are final",
+    when: ["boundary-after-end", "reused-boundary"],
+    habits: { endIsFinal: true },
+  },
+  {
+    name: "encoded multiparts",
+    when: ["encoded-multipart"],
+    habits: { decodesMultipart: true },
+  },
+  {
+    name: "encoded messages as they stand",
+    when: ["encoded-message"],
+    habits: { decodesMessage: false },
+  },
+  {
+    name: "odd transfer encodings as none",
+    when: ["odd-transfer-encoding", "comment-in-mime-value"],
+    habits: { oddEncoding: "identity" },
+  },
+  {
+    name: "odd transfer encodings as base64",
+    when: ["unknown-transfer-encoding", "odd-transfer-encoding"],
+    habits: { oddEncoding: "base64" },
+  },
+  {
+    name: "odd transfer encodings as quoted-printable",
+    when: ["unknown-transfer-encoding"],
+    habits: { oddEncoding: "quoted-printable" },
+  },
+  {
+    name: "headers that end at what is no field",
+    when: [
+      "not-a-field",
+      "white-line-in-header",
+      "mime-field-in-garbage",
+      "mime-field-after-garbage",
+      "space-before-colon-mime",
+      "eight-bit-field-name",
+    ],
+    habits: { garbageEndsHeader: true },
+  },
+  {
+    name: "no field with space before its colon",
+    when: ["space-before-colon-mime"],
+    habits: { spaceBeforeColon: false },
+  },
+  {
+    name: "fields with garbage around their names",
+    when: ["mime-field-in-garbage", "eight-bit-field-name"],
+    habits: { garbageIsField: true },
+  },
+  {
+    name: "headers that no boundary ends",
+    when: ["header-cut-by-boundary"],
+    habits: { boundaryCutsHeader: false },
+  },
+  {
+    name: "media types taken loosely",
+    when: ["bad-content-type", "bad-multipart-type", "comment-in-mime-value"],
+    habits: { looseTypes: true },
+  },
+  {
+    name: "base64 up to its padding",
+    when: ["base64-after-padding"],
+    habits: { paddingEnds: true },
+  },
+  {
+    name: "base64 in the alphabet of URLs",
+    when: ["base64-junk"],
+    habits: { urlAlphabet: true },
+  },
+  {
+    name: "boundaries taken from the text",
+    when: ["missing-boundary", "missing-first-boundary"],
+    habits: {},
+    guesses: true,
+  },
+  {
+    name: "bare CRs as line ends",
+    when: ["bare-cr-in-header", "bare-cr-before-boundary"],
+    habits: {},
+    octets: "bare-cr",
+  },
+  { name: "no NULs", when: ["nul-in-header"], habits: {}, octets: "no-nul" },
+  { name: "lines up to a NUL", when: ["nul-in-header"], habits: {}, octets: "nul-ends-line" },
+  {
+    name: "texts in UTF-8",
+    when: ["wide-charset", "nul-in-text"],
+    habits: {},
+    texts: true,
+  },
+];
+
+const TRIGGERS: ReadonlySet<string> = new Set(WAYS.flatMap(({ when }) => when));
+
+/** Types below message/ whose content is known to be no message. */
+const NO_MESSAGES: ReadonlySet<string> = new Set([
+  "message/partial",
+  "message/external-body",
+  "message/delivery-status",
+  "message/disposition-notification",
+  "message/feedback-report",
+  "message/global-delivery-status",
+  "message/global-disposition-notification",
+  "message/global-headers",
+]);
+
+/** True for a leaf of a message type that some readers open as a message. */
+export function mayBeMessage(type: string): boolean {
+  return type.startsWith("message/") && !NO_MESSAGES.has(type);
+}
+
+/** True when a message with these parts (of its first reading) has others; cheap. */
+export function worthAnotherReading(parts: readonly Part[]): boolean {
+  return parts.some(
+    ({ type, sha256, defects }) =>
+      (sha256 !== "" && mayBeMessage(type)) || defects.some(({ kind }) => TRIGGERS.has(kind)),
+  );
+}
+
+/** So often one message is walked again at most. */
+const MAX_WAYS = 12;
+/** Larger messages are not read in every pair of ways. */
+const MAX_PAIRED = 4 * 1024 * 1024;
+
+/** The ways to read a message of `size` octets again whose first reading found these kinds of defects; the likeliest first. */
+export function waysFor(kinds: ReadonlySet<string>, messages: boolean, size: number): Way[] {
+  const single: readonly Way[] = WAYS.filter(
+    ({ name, when }) =>
+      when.some((kind) => kinds.has(kind)) || (messages && name === "media types taken loosely"),
+  );
+  const ways: Way[] = [...single];
+  // A reader with several of these habits at once sees what none of them shows alone.
+  if (single.length > 2) ways.push(single.reduce(both));
+  if (size <= MAX_PAIRED || single.length === 2) {
+    for (const [i, one] of single.entries())
+      for (const other of single.slice(i + 1)) ways.push(both(one, other));
+  }
+  return ways.slice(0, MAX_WAYS);
+}
+
+function both(one: Way, other: Way): Way {
+  return {
+    ...one,
+    ...other,
+    name: `${one.name} and ${other.name}`,
+    habits: { ...one.habits, ...other.habits },
+  };
+}
+
+/** The habits of a way; `guess` are the boundaries by path that stand in the text. */
+export function habitsOf(way: Way, guess: ReadonlyMap<string, string>): Habits {
+  return { ...USUAL, ...way.habits, ...(way.guesses === true && { guess }) };
+}
