@@ -131,7 +131,14 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 function withoutNul(octets: Buffer): Buffer {
-  return octets.includes(NUL) ? octets.filter((octet) => octet !== NUL) : octets;
+  return octets.includes(NUL) ? kept(octets, (octet) => octet !== NUL) : octets;
+}
+
+function kept(octets: Buffer, keeps: (octet: number) => boolean): Buffer {
+  const out = Buffer.allocUnsafe(octets.length);
+  let length = 0;
+  for (const octet of octets) if (keeps(octet)) out[length++] = octet;
+  return out.subarray(0, length);
 }
 
 /** Changes the octets of a message piece by piece. */
@@ -141,7 +148,7 @@ function changed(how: NonNullable<Way["octets"]>): (piece: Buffer) => Buffer {
   let cut = false;
   return (piece) => {
     if (!cut && !piece.includes(NUL)) return piece;
-    return piece.filter((octet) => {
+    return kept(piece, (octet) => {
       if (octet === NUL) cut = true;
       else if (octet === LF || octet === CR) cut = false;
       return !cut;
