@@ -3,6 +3,7 @@
 import { accessSync, constants } from "node:fs";
 import { dirname, join } from "node:path";
 import type { SmtpDestination } from "./clients/smtp.ts";
+import { clamdService } from "./clamd-service.ts";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { aliasTables, type AliasTables } from "./delivery/alias-source.ts";
@@ -17,7 +18,7 @@ import { signer, type Signer } from "./engine/signing.ts";
 import type { Bench, JudgeOptions } from "./engine/judge.ts";
 import { notices, type Notices } from "./engine/notices.ts";
 import { record } from "./engine/record.ts";
-import { benchOf, isLocal, nextBench, surroundings } from "./judging.ts";
+import { benchOf, deepening, isLocal, nextBench, surroundings } from "./judging.ts";
 import type { TreeReader } from "./content/tree.ts";
 import type { GreylistMeans } from "./checks/greylist.ts";
 import type { SpamMeans } from "./checks/spam.ts";
@@ -73,18 +74,18 @@ export async function startApp(
   const skipped: string[] = [];
   for (const entry of config.listener) {
     if (entry.protocol === "http") continue;
-    const isPolicy = entry.protocol === "policy";
-    const listener = isPolicy ? rooms.policy(entry) : rooms.listener(entry);
-    const what = isPolicy ? "policy" : `${entry.protocol}, ${entry.role}`;
+    const asked = entry.protocol === "policy" || entry.protocol === "clamd";
+    const listener = asked ? rooms.asked(entry) : rooms.listener(entry);
+    const what = asked ? entry.protocol : `${entry.protocol}, ${entry.role}`;
     try {
       await listener.listen(whereOf(entry.listen));
       listeners.push(listener);
-      const mode = !isPolicy && entry.role === "filter" ? `, ${entry.mode}` : "";
+      const mode = !asked && entry.role === "filter" ? `, ${entry.mode}` : "";
       listening.push(`${entry.listen} (${what}${mode})`);
     } catch (error) {
       const why = `${entry.listen} (${what}): ${(error as Error).message}`;
       // Defaults step aside for whoever has the port, but a filter that does not filter must not look as if it ran.
-      if (config.file !== null || (!isPolicy && entry.role === "filter"))
+      if (config.file !== null || (!asked && entry.role === "filter"))
         throw new Error(`cannot listen on ${why}`, { cause: error });
       skipped.push(why);
     }
@@ -128,10 +129,11 @@ class Rooms {
   private readonly outgoing: Destination | null;
   private readonly spool: ReturnType<typeof spoolRoom>;
   private readonly gate: ReturnType<typeof gate>;
+  private readonly deep: ReturnType<typeof deepening>;
   private readonly quarantine: ReturnType<typeof quarantine>;
   private readonly notices: Notices;
-  /** Makes a policy listener. */
-  readonly policy: ReturnType<typeof policyService>;
+  private readonly policy: ReturnType<typeof policyService>;
+  private readonly clamd: ReturnType<typeof clamdService>;
 
   constructor(config: Config, source: RuleSource, log: Log, metrics: Metrics, store: Store) {
     this.config = config;
@@ -147,6 +149,7 @@ class Rooms {
     this.signer = signer(this.bench.rules.dkim, config.dkim.keys);
     this.spool = spoolRoom({ dir: join(config.server.state_dir, "spool") });
     this.gate = gate(config.limits.in_flight);
+    this.deep = deepening(config, metrics);
     this.quarantine = quarantine({
       directory: config.quarantine.dir,
       warn: (text) => log.error(text),
@@ -170,6 +173,17 @@ class Rooms {
       local: this.local,
       onCheck: this.onCheck,
       notices: this.notices,
+      log,
+      metrics,
+    });
+    this.clamd = clamdService({
+      config,
+      rules: () => this.bench.rules,
+      means: this.means(),
+      around: surroundings(config, undefined, this.deep),
+      judging: { checkDeadlineMs: config.limits.check_deadline, onCheck: this.onCheck },
+      spool: this.spool,
+      gate: this.gate,
       log,
       metrics,
     });
@@ -218,6 +232,11 @@ class Rooms {
     this.scanning.close();
     this.lookups.close();
     await this.store.close();
+  }
+
+  /** A listener that answers questions and takes no mail. */
+  asked(entry: ListenerConfig): Listener {
+    return entry.protocol === "clamd" ? this.clamd(entry) : this.policy(entry);
   }
 
   listener(entry: ListenerConfig): SmtpListener {
@@ -306,7 +325,7 @@ class Rooms {
 
   private commonMeans(): Omit<AnswerMeans, "applying" | "record"> {
     const { config, metrics, log } = this;
-    const around = surroundings(config, () => asksText(this.bench.rules));
+    const around = surroundings(config, () => asksText(this.bench.rules), this.deep);
     const local = isLocal(config);
     return {
       around,

@@ -48,6 +48,13 @@ export function checksOf(rules: RuleSet, means: MessageMeans = {}): readonly Che
   ];
 }
 
+/** The checks of a stream that nobody sent to anybody (the clamd listener): what it holds, and nothing else. */
+export function streamChecksOf(rules: RuleSet, means: MessageMeans): readonly Check<"message">[] {
+  return checksOf(rules, means.virus === undefined ? {} : { virus: means.virus }).filter(
+    ({ tier }) => tier === "content",
+  );
+}
+
 /** The checks of the policy service, by who asks. */
 export interface RcptChecks {
   /** Mail from outside. */

@@ -28,6 +28,7 @@ export interface Metrics {
   readonly policySeconds: Histogram;
   readonly greylist: Counter<"result">;
   readonly virusScans: Counter<"result">;
+  readonly clamdAnswers: Counter<"result">;
   readonly clamdHealthy: Gauge<"endpoint">;
   readonly virusDatabaseAge: Gauge<"endpoint">;
   readonly spamScorings: Counter<"result">;
@@ -35,6 +36,9 @@ export interface Metrics {
   readonly rulesLoad: Gauge;
   readonly rulesReloads: Counter<"result">;
   readonly spoolBytes: Gauge;
+  readonly threadJobs: Counter<"pool" | "result">;
+  readonly threadSeconds: Histogram<"pool">;
+  readonly threadWaiting: Gauge<"pool">;
   readonly eventLoopDelay: Gauge<"quantile">;
 }
 
@@ -97,6 +101,7 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
     ...spamMetrics(make),
     ...rulesMetrics(make),
     spoolBytes: gauge("spool_bytes", "Octets of messages held in memory"),
+    ...threadMetrics(make),
     eventLoopDelay: delayGauge(registry, eventLoop),
   };
 }
@@ -117,6 +122,24 @@ function makers(registry: Registry) {
   const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Histogram({ name: `postern_${name}`, help, labelNames, buckets: SECONDS, registers });
   return { counter, gauge, histogram };
+}
+
+function threadMetrics({
+  counter,
+  gauge,
+  histogram,
+}: Makers): Pick<Metrics, "threadJobs" | "threadSeconds" | "threadWaiting"> {
+  return {
+    threadJobs: counter(
+      "thread_jobs_total",
+      "Jobs of the threads that look into archives, by how they ended: done, failed, late (killed at the deadline), crashed (memory), refused (no thread came free), aborted",
+      ["pool", "result"],
+    ),
+    threadSeconds: histogram("thread_job_seconds", "From a job to its end, waiting included", [
+      "pool",
+    ]),
+    threadWaiting: gauge("thread_jobs_waiting", "Jobs that wait for a thread", "sum", ["pool"]),
+  };
 }
 
 function policyMetrics({
@@ -175,11 +198,16 @@ function rulesMetrics({ counter, gauge }: Makers): Pick<Metrics, "rulesLoad" | "
 function virusMetrics({
   counter,
   gauge,
-}: Makers): Pick<Metrics, "virusScans" | "clamdHealthy" | "virusDatabaseAge"> {
+}: Makers): Pick<Metrics, "virusScans" | "clamdAnswers" | "clamdHealthy" | "virusDatabaseAge"> {
   return {
     virusScans: counter(
       "virus_scans_total",
       "Scans of messages and decoded parts, by result (clean, infected, error)",
+      ["result"],
+    ),
+    clamdAnswers: counter(
+      "clamd_answers_total",
+      "Streams answered by our own clamd listeners, by result (clean, infected, error)",
       ["result"],
     ),
     clamdHealthy: gauge(
