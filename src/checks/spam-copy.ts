@@ -75,7 +75,7 @@ export async function firstOctets(body: Body, max: number): Promise<Body> {
     if (size >= max) break;
   }
   let start = Buffer.concat(pieces);
-  start = start.subarray(0, start.lastIndexOf(0x0a) + 1 || start.length);
+  start = start.subarray(0, start.lastIndexOf(0x0a) + 1);
   const bytes = headerEnd(start) < 0 ? [start, Buffer.from("\r\n")] : [start];
   const whole = bytes.reduce((sum, piece) => sum + piece.length, 0);
   return {
