@@ -9,5 +9,26 @@ import { tar } from "./tar.ts";
 import { gzip } from "./gzip.ts";
 import { zstd } from "./zstd.ts";
 import { zip } from "./zip.ts";
+import { bzip2 } from "./bzip2.ts";
+import { compress } from "./compress.ts";
+import { lzip, lzma } from "./lzma-files.ts";
+import { rar } from "./rar.ts";
+import { sevenZip } from "./sevenzip.ts";
+import { xz } from "./xz.ts";
 
-export const FORMATS: readonly Format[] = [zip, zstd, gzip, tar, cpio, ar, rpm];
+export const FORMATS: readonly Format[] = [
+  zip,
+  zstd,
+  gzip,
+  tar,
+  cpio,
+  ar,
+  rpm,
+  bzip2,
+  xz,
+  lzma,
+  lzip,
+  compress,
+  sevenZip,
+  rar,
+];
