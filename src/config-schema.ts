@@ -83,6 +83,12 @@ export const schema = z.strictObject({
         .enum(["text", "json"])
         .default("text")
         .describe("text is amavis' grammar; json one object a line"),
+      log_timings: z
+        .boolean()
+        .default(false)
+        .describe(
+          "A second line per message in the text log with every check's milliseconds, as amavis writes it; json always has them",
+        ),
     })
     .prefault({}),
   listener: z.array(listenerSchema).optional(),
@@ -258,6 +264,17 @@ export const schema = z.strictObject({
       parts: count(10_000).describe("MIME parts that are looked at; more are UNCHECKED_LIMIT"),
       depth: count(100).describe(
         "Nesting of MIME parts that is looked at; more is UNCHECKED_LIMIT",
+      ),
+      archive_size: octets("300M").describe(
+        "Octets that the members of all archives and documents of a message may come to, if that is less than 500 times its size (at least 5 times, and 100 KiB); more is UNCHECKED_ARCHIVE_LIMIT, as with the next four",
+      ),
+      archive_depth: count(14).describe("Archives within archives that are looked into"),
+      archive_members: count(1500).describe("Members of all archives of a message"),
+      archive_time: duration("10s").describe(
+        "Time for all archives of a message; as long it may wait for a thread",
+      ),
+      archive_threads: count(2).describe(
+        "Threads that look into archives, per worker; more messages wait, 64 of them",
       ),
       next_hop_connections: count(20).describe("Connections to one next hop, per worker"),
       budget_before_queue: duration("80s").describe(

@@ -1,57 +1,9 @@
-// What a thread of the deep reading does: walks the message again, looks into its containers and reads it as others would. Started by
-// deep.ts through sys/threads.ts; it tells what it finds while it works, since it may be killed.
-import type { WalkLimits } from "../mail/mime.ts";
+// The module that the threads of the deep reading run. Started by deep.ts through sys/threads.ts.
 import { answerJobs } from "../sys/thread-side.ts";
-import { Budget, LimitHit, type DeepLimits } from "./budget.ts";
-import { octetsOf, octetsOfFile, type Octets } from "./containers/octets.ts";
-import type { DeepNote } from "./deep-notes.ts";
+import { readDeep, type DeepJob } from "./deep-job.ts";
 import { looksInto } from "./looks-into.ts";
-import { readMail } from "./walk-mail.ts";
-
-/** One message. */
-export interface DeepJob {
-  /** The message itself, or null: then it is in the file. */
-  readonly octets: ArrayBuffer | null;
-  readonly descriptor: number;
-  readonly size: number;
-  readonly walk: WalkLimits;
-  readonly limits: DeepLimits;
-  /** Where large members are kept while they are read. */
-  readonly directory: string;
-}
-
-/** What is sent beside the notes. */
-export interface SentPayload {
-  readonly path: string;
-  readonly octets: ArrayBuffer;
-}
+import { otherReadings } from "./readings.ts";
 
 const looks = looksInto();
 
-answerJobs<DeepJob>(async (job, out) => {
-  const { walk, limits, directory } = job;
-  const tell = (note: DeepNote): void => void out.note(JSON.stringify(note));
-  const payload = (path: string, octets: Buffer): void => {
-    const copy = new Uint8Array(octets).buffer;
-    out.send({ path, octets: copy } satisfies SentPayload, [copy]);
-  };
-  const budget = new Budget(limits, job.size);
-  const room = { directory, looks };
-  try {
-    await readMail(octetsOfJob(job), null, 0, {
-      budget,
-      walk,
-      room,
-      tell,
-      payload,
-      others: () => [],
-    });
-  } catch (error) {
-    if (!(error instanceof LimitHit)) throw error;
-    tell({ do: "unread", why: error.sentence });
-  }
-});
-
-function octetsOfJob({ octets, descriptor, size }: DeepJob): Octets {
-  return octets === null ? octetsOfFile(descriptor, size) : octetsOf(Buffer.from(octets));
-}
+answerJobs<DeepJob>((job, out) => readDeep(job, out, looks, otherReadings));

@@ -6,7 +6,7 @@ import { threads, type Ended, type Ran, type Threads } from "../sys/threads.ts";
 import { nextTurn, shareLeft, spend } from "../sys/turn-share.ts";
 import type { DeepLimits } from "./budget.ts";
 import type { DeepNote } from "./deep-notes.ts";
-import type { DeepJob, SentPayload } from "./deep-thread.ts";
+import type { DeepJob, SentPayload } from "./deep-job.ts";
 import { Graft } from "./graft.ts";
 import { looksInto, type LooksInto } from "./looks-into.ts";
 import { isAmbiguous } from "./read-others.ts";

@@ -2,30 +2,15 @@
 // octets are handed to scanners, and what is inside them is looked into. Called by walk-mail.ts.
 import { defect } from "../mail/defects.ts";
 import type { Part, Tree } from "../mail/message.ts";
-import type { WalkLimits } from "../mail/mime.ts";
 import { LimitHit } from "./budget.ts";
 import type { Octets } from "./containers/octets.ts";
 import { expand, type Means } from "./expand.ts";
 import { Keep } from "./keep.ts";
 import { Measure } from "./measure.ts";
+import type { OtherPart, otherReadings } from "./readings.ts";
 
-/** A part as another reader sees it. */
-export interface OtherPart {
-  /** Path of the part that is read otherwise, "1" for the whole message. */
-  readonly of: string;
-  /** How it is read: "the last Content-Type". */
-  readonly reading: string;
-  readonly type: string;
-  readonly names: readonly string[];
-  octets(): Iterable<Buffer>;
-}
-
-/** Gives the parts that other readers see and the first reading did not give. */
-export type OtherReadings = (
-  message: Octets,
-  limits: WalkLimits,
-  sha256sOfFirstReading: ReadonlySet<string>,
-) => Iterable<OtherPart>;
+/** readings.ts; a test brings its own. */
+export type OtherReadings = (...asked: Parameters<typeof otherReadings>) => Iterable<OtherPart>;
 
 /** True when readers may disagree about what the parts are. */
 export function isAmbiguous(parts: readonly Part[]): boolean {

@@ -48,7 +48,8 @@ export async function answer(
   const start = performance.now();
   const deadline = deadlineOf(means.budgetMs(intake.mode), gone);
   try {
-    const message = await receive(transaction, body, intake, means.around, arrived);
+    const { signal } = deadline;
+    const message = await receive(transaction, body, intake, means.around, arrived, signal);
     if (isReply(message)) return refuseAll(transaction, message);
     const together = transaction.protocol !== "LMTP";
     const bench = means.bench();

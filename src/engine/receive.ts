@@ -37,13 +37,16 @@ export interface Surroundings {
   readTree(body: Body): Promise<Tree>;
   /** A reader for a message that is still coming; what it read is handed to receive(). */
   arrivingTree(): TreeReader;
+  /** Adds to the tree what is inside its parts; the same tree when there is nothing to look into. */
+  deepen(tree: Tree, body: Body, signal: AbortSignal | null): Tree | Promise<Tree>;
   nextId(): string;
   mailId(): string;
 }
 
 /**
  * The message, or the reply that refuses it (554 5.4.6, too many hops). Rejects only if the spool cannot be read. `arrived`: the
- * tree, if the octets were walked while they came, which only happens when they are not in memory.
+ * tree, if the octets were walked while they came, which only happens when they are not in memory. `signal` ends the looking into
+ * containers.
  */
 export async function receive(
   transaction: Transaction,
@@ -51,6 +54,7 @@ export async function receive(
   intake: Intake,
   around: Surroundings,
   arrived: TreeReader | null = null,
+  signal: AbortSignal | null = null,
 ): Promise<Message | Reply> {
   const header = parseHeader(await headerBytes(body, around.maxHeaderBytes), {
     maxBytes: around.maxHeaderBytes,
@@ -65,6 +69,8 @@ export async function receive(
   const ours = top !== null && top.by !== null && around.mtaNames.has(top.by) ? top : null;
   const direct = clientOf(transaction, ours, intake);
   const client = lookThrough(direct, received.slice(1), around);
+  const read = (): Promise<Tree> =>
+    arrived === null || body.bytes !== null ? around.readTree(body) : arrived.tree();
   let tree: Promise<Tree> | null = null;
   return {
     envelope: {
@@ -77,8 +83,7 @@ export async function receive(
     },
     header,
     body,
-    tree: () =>
-      (tree ??= arrived === null || body.bytes !== null ? around.readTree(body) : arrived.tree()),
+    tree: () => (tree ??= read().then((shallow) => around.deepen(shallow, body, signal))),
   };
 }
 
