@@ -229,6 +229,7 @@ class Rooms {
   async close(): Promise<void> {
     await this.notices.drain(this.config.limits.stop_deadline);
     await this.relays.close();
+    await this.deep.close();
     this.scanning.close();
     this.lookups.close();
     await this.store.close();
@@ -340,7 +341,7 @@ class Rooms {
         routeTo: (address) => this.routeTo(address),
         dsnCutoff: 10,
       },
-      recording: { log, metrics },
+      recording: { log, metrics, timings: config.server.log_timings },
       notices: this.notices,
       handedOn: this.store.handedOn,
       budgetMs: (mode) =>

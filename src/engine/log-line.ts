@@ -88,13 +88,30 @@ const MAX_RECIPIENTS = 1_100;
  * One line for the recipients that passed and one for those that did not (either may be missing), each without prefix
  * and line end. A line above 980 characters is split as amavis does: "…..." and "(id) ...…".
  */
-export function logLines(record: LogRecord): readonly string[] {
+export function logLines(record: LogRecord): string[] {
   const passed = record.recipients.filter((r) => r.passed);
   const blocked = record.recipients.filter((r) => !r.passed);
   const lines: string[] = [];
   if (passed.length > 0) lines.push(...split(record.id, text("Passed", passed, record)));
   if (blocked.length > 0) lines.push(...split(record.id, text("Blocked", blocked, record)));
   return lines;
+}
+
+/**
+ * amavis' line about what took how long: "(02689-06) size: 397, TIMING [total 309 ms] - access: 0.1 (0%), spam: 290.5 (94%)". Checks
+ * of one tier run side by side, so their shares may add up to more than all.
+ */
+export function timingLine(
+  { id, size, elapsedMs }: Pick<LogRecord, "id" | "size" | "elapsedMs">,
+  timings: ReadonlyMap<string, number>,
+): string {
+  const share = (ms: number): number =>
+    Math.min(100, Math.round((100 * ms) / Math.max(elapsedMs, 0.001)));
+  const parts = [...timings].map(
+    ([name, ms]) => `${logWord(name)}: ${ms.toFixed(1)} (${share(ms)}%)`,
+  );
+  const total = Math.max(0, Math.round(elapsedMs));
+  return `(${logWord(id)}) size: ${size}, TIMING [total ${total} ms] - ${parts.join(", ")}`;
 }
 
 /** "RelayedInbound", "RejectedInbound,Quarantined": what was done for all recipients, each word once, sorted. */

@@ -11,6 +11,7 @@ import type { Judgement } from "./judge.ts";
 import { logJson } from "./log-json.ts";
 import {
   logLines,
+  timingLine,
   type Ccat,
   type LogAction,
   type LogDirection,
@@ -23,6 +24,8 @@ import type { Reported } from "./report.ts";
 export interface RecordMeans {
   readonly log: Log;
   readonly metrics: Metrics;
+  /** A second line in the text log says how long each check took; JSON always does. */
+  readonly timings?: boolean;
 }
 
 export interface Answered {
@@ -41,9 +44,11 @@ export function wasScored({ findings }: Pick<Judgement, "findings">): boolean {
   return findings.some((finding) => finding.category === "spam");
 }
 
-export function record(answered: Answered, { log, metrics }: RecordMeans): void {
+export function record(answered: Answered, { log, metrics, timings }: RecordMeans): void {
   const facts = recordOf(answered);
-  log.message(logLines(facts), () => ({
+  const lines = logLines(facts);
+  if (timings === true) lines.push(timingLine(facts, answered.judgement.timings));
+  log.message(lines, () => ({
     ...logJson(facts),
     timings: Object.fromEntries(
       [...answered.judgement.timings].map(([name, ms]) => [name, Math.round(ms * 1000) / 1000]),

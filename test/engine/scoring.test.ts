@@ -252,3 +252,12 @@ it("sends the envelope and the client's hop in front of the message", async () =
     /^Received: from mx\.remote\.example \(mx\.remote\.example \[192\.0\.2\.5\]\)\r\n by filter\.example \(postern\)/m,
   );
 });
+
+it("says how long each check took when it is asked to, in words that readers of amavis' log know", async () => {
+  const w = await world("", { server: "log_timings = true" });
+  await w.send("hello");
+  expect(w.running.lines).toHaveLength(2);
+  expect(w.running.lines[1]).toMatch(
+    /^\(\d+-\d+\) size: \d+, TIMING \[total \d+ ms\] - access: [\d.]+ \(\d+%\), .*\bspam: [\d.]+ \(\d+%\)$/,
+  );
+});

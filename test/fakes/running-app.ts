@@ -45,6 +45,8 @@ export interface Mail {
 export interface AppOptions {
   /** TOML without [server] and [[listener]] of the filter. */
   readonly toml: string;
+  /** More lines of [server]. */
+  readonly server?: string;
   readonly mode?: "after-queue" | "before-queue";
   /** Lines of local.d/policy.rules, local.d/scores.rules. */
   readonly policy?: string;
@@ -59,6 +61,7 @@ const RULES = new URL("../../rules", import.meta.url).pathname;
 
 export async function runningApp({
   toml,
+  server = "",
   mode = "after-queue",
   policy = "",
   scores = "",
@@ -68,7 +71,7 @@ export async function runningApp({
   const dir = await mkdtemp(join(tmpdir(), "postern-app-"));
   const listener = `[[listener]]\nprotocol = "smtp"\nlisten = "unix:${dir}/filter.sock"\nmode = "${mode}"\n`;
   const config = parseConfig(
-    `${toml.replaceAll("DIR", dir)}\n${listener}\n[server]\nstate_dir = "state"\nhostname = "filter.example"\nrules_dir = "${RULES}"\n`,
+    `${toml.replaceAll("DIR", dir)}\n${listener}\n[server]\nstate_dir = "state"\nhostname = "filter.example"\nrules_dir = "${RULES}"\n${server}\n`,
     join(dir, "postern.toml"),
   );
   await mkdir(join(dir, "state/spool"), { recursive: true, mode: 0o700 });
