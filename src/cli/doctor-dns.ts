@@ -4,14 +4,10 @@ import type { Config } from "../config.ts";
 import { configuredDns } from "../lookups.ts";
 import { compileAll } from "../rules-live.ts";
 import { readRules } from "../ruleset/source.ts";
-
-export interface DnsFinding {
-  readonly level: "ok" | "warning" | "wrong";
-  readonly text: string;
-}
+import type { Finding } from "./doctor-finding.ts";
 
 /** Asks the root servers' names and every list, afresh; within the budget of `[dns]`. */
-export async function dnsFindings(config: Config): Promise<DnsFinding[]> {
+export async function dnsFindings(config: Config): Promise<Finding[]> {
   const dns = configuredDns(config, null);
   if (dns === null) return [{ level: "ok", text: "DNS is off: no lists, no SPF, DKIM or DMARC" }];
   const servers =
@@ -20,7 +16,7 @@ export async function dnsFindings(config: Config): Promise<DnsFinding[]> {
     const { status } = await dns.resolve("localhost", "A");
     const answers = status === "ok" || status === "nxdomain" || status === "nodata";
     // A server that knows only its own zones refuses other names, and is in order for them.
-    const found: DnsFinding[] = [
+    const found: Finding[] = [
       answers || status === "refused"
         ? { level: "ok", text: `DNS ${servers} answers` }
         : {

@@ -10,23 +10,18 @@ import { hostOf, portOf } from "../listen-address.ts";
 import { compileAll } from "../rules-live.ts";
 import { errorText } from "../ruleset/errors.ts";
 import { readRules } from "../ruleset/source.ts";
+import { clamdFindings } from "./doctor-clamd.ts";
 import { dnsFindings } from "./doctor-dns.ts";
+import { ok, warning, wrong, type Finding } from "./doctor-finding.ts";
+import { redisFindings } from "./doctor-redis.ts";
+import { sqliteFindings } from "./doctor-sqlite.ts";
 import { parseCommand, UsageError } from "./options.ts";
-
-interface Finding {
-  readonly level: "ok" | "warning" | "wrong";
-  readonly text: string;
-}
-
-const ok = (text: string): Finding => ({ level: "ok", text });
-const warning = (text: string): Finding => ({ level: "warning", text });
-const wrong = (text: string): Finding => ({ level: "wrong", text });
 
 export async function doctor(args: readonly string[]): Promise<number> {
   const { config, positionals } = parseCommand(args, {});
   if (positionals.length > 0) throw new UsageError(`doctor takes no "${positionals[0] ?? ""}"`);
   let sick = false;
-  for (const ask of [rules, directories, space, listeners, nextHops, dnsFindings, settings]) {
+  for (const ask of ASKS) {
     for (const finding of await ask(config)) {
       sick ||= finding.level === "wrong";
       process.stdout.write(`${finding.level.padEnd(7)}  ${finding.text}\n`);
@@ -34,6 +29,19 @@ export async function doctor(args: readonly string[]): Promise<number> {
   }
   return sick ? 1 : 0;
 }
+
+const ASKS: readonly ((config: Config) => Promise<Finding[]>)[] = [
+  rules,
+  directories,
+  space,
+  sqliteFindings,
+  redisFindings,
+  listeners,
+  nextHops,
+  dnsFindings,
+  clamdFindings,
+  settings,
+];
 
 async function rules(config: Config): Promise<Finding[]> {
   const source = await readRules(config.server.rules_dir);

@@ -55,7 +55,7 @@ export async function redisServer(more: readonly string[] = []): Promise<RedisSe
   };
 }
 
-/** Resolves when something says PONG there; rejects after 10 s. */
+/** Resolves when something says PONG there, or wants a login first; rejects after 10 s. */
 export async function answering(where: string | number): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (!(await pong(where))) {
@@ -73,7 +73,7 @@ function pong(where: string | number): Promise<boolean> {
     socket.on("error", () => resolve(false));
     socket.on("connect", () => socket.write("PING\r\n"));
     socket.on("data", (data) => {
-      resolve(data.toString().startsWith("+PONG"));
+      resolve(/^(?:\+PONG|-NOAUTH)/.test(data.toString()));
       socket.destroy();
     });
   });

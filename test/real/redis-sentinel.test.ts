@@ -2,6 +2,7 @@
 // nothing. Mail flows meanwhile, visibly not greylisted; then the replica has the records and greylisting is back.
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { redisFindings } from "../../src/cli/doctor-redis.ts";
 import { nextHop } from "../fakes/next-hop.ts";
 import { whyNoRedis } from "../fakes/redis-server.ts";
 import { runningApp, type RunningApp } from "../fakes/running-app.ts";
@@ -113,6 +114,11 @@ describe.skipIf(missing !== null)(title("the master of Redis Sentinel goes"), ()
     else await redis.signal(old, "SIGCONT");
     await until("the old master to follow", () => redis.role(old) === "slave", 60_000);
     expect(await ask("later@ours.example")).toMatch(GREY);
+    const doctor = (await redisFindings(app.config)).map(({ level, text }) => `${level}: ${text}`);
+    expect(
+      doctor.filter((line) => /^ok: sentinel .* OK 3 usable Sentinels/.test(line)),
+    ).toHaveLength(3);
+    expect(doctor).toContainEqual(expect.stringMatching(/^ok: Redis mail .*, master$/));
     console.info(
       `${signal}: ${passed} let pass in ${away.toFixed(0)} ms, slowest ${slowest.toFixed(0)} ms`,
     );

@@ -6,6 +6,8 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { redisFindings } from "../../src/cli/doctor-redis.ts";
+import { parseConfig } from "../../src/config.ts";
 import { redisStore } from "../../src/state/redis.ts";
 import { question, stateContract, TIMES } from "../contract/state.ts";
 import { nextHop } from "../fakes/next-hop.ts";
@@ -99,6 +101,16 @@ describe.skipIf(missing !== null)(title("a Redis cluster of three"), () => {
         await Promise.all([store.close(), other.close()]);
       },
     };
+  });
+
+  it("doctor asks every node", async () => {
+    const config = parseConfig(`[redis]\nurl = "${url}"\n`, join(dir, "postern.toml"));
+    const found = (await redisFindings(config)).map(({ level, text }) => `${level}: ${text}`);
+    expect(
+      found.filter((line) => /^ok: Redis 127\.0\.0\.1:\d+ .*, master$/.test(line)),
+    ).toHaveLength(3);
+    expect(found.filter((line) => line.includes("writes nothing to disk"))).toHaveLength(3);
+    expect(found).toHaveLength(6);
   });
 
   it("a node that stops costs no more than the deadline", async () => {
