@@ -26,8 +26,8 @@ export interface LooksInto {
   mail(part: Outside, start?: Buffer): boolean;
 }
 
-/** What the magic says of octets that it does not know. */
-const UNTELLING: ReadonlySet<string> = new Set(["dat", "txt"]);
+/** What the magic says of octets that it does not know. Of pages too only files are looked into: in a body of mail nothing runs. */
+const UNTELLING: ReadonlySet<string> = new Set(["dat", "txt", "html", "hta"]);
 const MAIL_TYPES: ReadonlySet<string> = new Set([
   "message/rfc822",
   "message/global",

@@ -15,6 +15,13 @@ import { lzip, lzma } from "./lzma-files.ts";
 import { rar } from "./rar.ts";
 import { sevenZip } from "./sevenzip.ts";
 import { xz } from "./xz.ts";
+import { html } from "./html.ts";
+import { lnk } from "./lnk.ts";
+import { ole } from "./ole.ts";
+import { onenote } from "./onenote.ts";
+import { pdf } from "./pdf.ts";
+import { rtf } from "./rtf.ts";
+import { tnef } from "./tnef.ts";
 
 export const FORMATS: readonly Format[] = [
   zip,
@@ -31,4 +38,11 @@ export const FORMATS: readonly Format[] = [
   compress,
   sevenZip,
   rar,
+  html,
+  lnk,
+  ole,
+  onenote,
+  pdf,
+  rtf,
+  tnef,
 ];
