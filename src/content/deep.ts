@@ -9,7 +9,7 @@ import type { DeepNote } from "./deep-notes.ts";
 import type { DeepJob, SentPayload } from "./deep-job.ts";
 import { Graft } from "./graft.ts";
 import { looksInto, type LooksInto } from "./looks-into.ts";
-import { isAmbiguous } from "./read-others.ts";
+import { worthAnotherReading } from "./other-habits.ts";
 
 export interface DeepOptions {
   readonly limits: DeepLimits;
@@ -58,7 +58,7 @@ class Deep implements DeepReading {
   }
 
   deepen(tree: Tree, body: Body, signal: AbortSignal | null = null): Tree | Promise<Tree> {
-    if (!tree.parts.some((part) => this.#looks.wants(part)) && !isAmbiguous(tree.parts))
+    if (!tree.parts.some((part) => this.#looks.wants(part)) && !worthAnotherReading(tree.parts))
       return tree;
     return this.#read(tree, body, signal);
   }

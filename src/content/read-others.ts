@@ -7,15 +7,11 @@ import type { Octets } from "./containers/octets.ts";
 import { expand, type Means } from "./expand.ts";
 import { Keep } from "./keep.ts";
 import { Measure } from "./measure.ts";
+import { worthAnotherReading } from "./other-habits.ts";
 import type { OtherPart, otherReadings } from "./readings.ts";
 
 /** readings.ts; a test brings its own. */
 export type OtherReadings = (...asked: Parameters<typeof otherReadings>) => Iterable<OtherPart>;
-
-/** True when readers may disagree about what the parts are. */
-export function isAmbiguous(parts: readonly Part[]): boolean {
-  return parts.some(({ defects }) => defects.some((one) => one.class === "ambiguous"));
-}
 
 /** Reads what others see, if anything. `tree` is the usual reading of these octets. Rejects with LimitHit. */
 export async function readOthers(
@@ -24,7 +20,7 @@ export async function readOthers(
   depth: number,
   means: Means,
 ): Promise<void> {
-  if (!isAmbiguous(tree.parts)) return;
+  if (!worthAnotherReading(tree.parts)) return;
   const byPath = new Map(tree.parts.map((part) => [part.path, part]));
   const known = new Set(tree.parts.map(({ sha256 }) => sha256));
   known.delete("");
