@@ -1,4 +1,4 @@
-// Archives of zip, 7z, Python, Java, tar, cpio, ar, dpkg-deb, zstd: what is in them is found, under the names that the tools unpack.
+// Archives of zip, 7z, Python, tar, cpio, ar, dpkg-deb, rpmbuild, zstd: what is in them is found, under the names that the tools unpack.
 import { createHash } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { EICAR, judging, PROGRAM, workshop } from "./judged.ts";
@@ -29,9 +29,10 @@ const ARCHIVES: readonly (readonly [string, string])[] = [
   ["zip64.zip", "zip -q -fz zip64.zip *.txt *.dat"],
   ["seven.zip", "7z a -tzip -bd seven.zip *.txt *.dat"],
   ["deflate64.zip", "7z a -tzip -mm=Deflate64 -bd deflate64.zip *.txt *.dat"],
+  ["bzip2.zip", "7z a -tzip -mm=BZip2 -bd bzip2.zip *.txt *.dat"],
+  ["lzma.zip", "7z a -tzip -mm=LZMA -bd lzma.zip *.txt *.dat"],
+  ["xz.zip", "7z a -tzip -mm=xz -bd xz.zip *.txt *.dat"],
   ["python.zip", "python3 -m zipfile -c python.zip *.txt *.dat"],
-  ["java.zip", "jar cMf java.zip *.txt *.dat"],
-  ["a.jar", "jar cf a.jar *.txt *.dat"],
   ["junk.zip", "zip -q x.zip *.txt *.dat; (head -c 3000 /dev/zero; cat x.zip) > junk.zip"],
   ["grown.zip", "zip -q grown.zip notes.txt; zip -q grown.zip *.txt *.dat"],
   ["a.tar", "tar cf a.tar *.txt *.dat"],
@@ -173,11 +174,34 @@ test("Debian packages", async () => {
   tools.run(
     "mkdir -p p/DEBIAN p/usr; cp eicar.txt photo.dat p/usr; printf 'Package: zoo\\nVersion: 1\\nArchitecture: all\\nMaintainer: a <a@example.org>\\nDescription: x\\n' > p/DEBIAN/control",
   );
-  for (const how of ["gzip", "none", "zstd"]) {
+  for (const how of ["gzip", "xz", "none", "zstd"]) {
     tools.run(`dpkg-deb -Z${how} -b p ${how}.deb 2>/dev/null`);
     const judged = await postern.judge(tools.read(`${how}.deb`), "zoo.deb");
     expect(judged.marked("EICAR")).toContain("./usr/eicar.txt");
   }
+});
+
+test("RPM packages", async () => {
+  tools.run("mkdir -p s; cp eicar.txt photo.dat s");
+  tools.write(
+    "zoo.spec",
+    "Name: zoo\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\nBuildArch: noarch\n%description\nx\n%install\nmkdir -p %{buildroot}/usr\ncp %{here}/s/* %{buildroot}/usr\n%files\n/usr/*\n",
+  );
+  for (const payload of ["w9.gzdio", "w6.xzdio", "w9.bzdio", "w3.zstdio", "w.ufdio"]) {
+    tools.run(
+      `rpmbuild -bb --define "here $PWD" --define "_topdir $PWD/top" --define "_binary_payload ${payload}" --define "__os_install_post %{nil}" zoo.spec >/dev/null 2>&1; mv top/RPMS/noarch/*.rpm zoo.rpm`,
+    );
+    const judged = await postern.judge(tools.read("zoo.rpm"), "zoo.rpm");
+    expect(judged.marked("EICAR")).toContain("./usr/eicar.txt");
+    expect(judged.symbols).toContain("BANNED");
+    expect(judged.symbols).not.toContain("UNCHECKED_ARCHIVE");
+  }
+});
+
+test("a method that only 7z knows is said", async () => {
+  tools.run("7z a -tzip -mm=PPMd -bd p.zip notes.txt");
+  const judged = await postern.judge(tools.read("p.zip"), "p.zip");
+  expect(judged.details("UNCHECKED_ARCHIVE").join()).toContain("method 98");
 });
 
 describe("documents", () => {
