@@ -6,6 +6,8 @@ export DEBIAN_FRONTEND=noninteractive
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 packages=(postfix postfix-pcre dovecot-imapd dovecot-lmtpd swaks logwatch libmail-dkim-perl prometheus strace postgrey redis-server)
 packages+=(redis-server rbldnsd bind9-dnsutils e2fsprogs util-linux)
+# What makes the archives of the zoo.
+packages+=(zip p7zip-full cpio pax rpm binutils python3 gzip bzip2 xz-utils zstd)
 
 missing=()
 for package in "${packages[@]}"; do
