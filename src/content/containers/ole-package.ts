@@ -37,7 +37,7 @@ function packageMember(from: Octets): Member | null {
   const sizeAt = file.end + 8 + length;
   if (length > MAX_NAME || sizeAt > head.length) return null;
   const path = head.toString("latin1", file.end + 8, sizeAt).replace(/\0[^]*$/, "");
-  if (linked) return { names: namesOf([file.text, label.text, path]), what: "link" };
+  if (linked) return { names: namesOf([label.text, file.text, path]), what: "link" };
   if (sizeAt + 4 > head.length) return null;
   const size = head.readUInt32LE(sizeAt);
   const octets = octetsWithin(from, sizeAt + 4, size);
@@ -45,7 +45,7 @@ function packageMember(from: Octets): Member | null {
   const [widePath = "", wideLabel = "", wideFile = ""] = wideNames(from, sizeAt + 4 + size);
   const cut = { kind: "container-broken", detail: "a package is cut" } as const;
   return {
-    names: namesOf([wideFile, wideLabel, file.text, label.text, widePath, path]),
+    names: namesOf([wideLabel, label.text, wideFile, file.text, widePath, path]),
     what: "file",
     ...(octets.size < size ? { defects: [cut] } : {}),
     octets: () => pieces(octets),

@@ -74,7 +74,7 @@ describe("gives what is embedded", () => {
     expect(read.members).toMatchObject([
       { what: "file", text: EXE.toString("latin1"), defects: [] },
     ]);
-    expect(read.members[0]!.names).toEqual(["C:\\Users\\x\\a.exe", "a.exe", "C:\\Temp\\a.exe"]);
+    expect(read.members[0]!.names).toEqual(["a.exe", "C:\\Users\\x\\a.exe", "C:\\Temp\\a.exe"]);
   });
 
   test("a cut package as far as it goes", async () => {
@@ -239,7 +239,7 @@ describe("lies", () => {
     );
     expect(read.said).toContain("xls");
     expect(read.members).toMatchObject([
-      { names: ["C:\\Users\\x\\a.exe", "a.exe", "C:\\Temp\\a.exe"] },
+      { names: ["a.exe", "C:\\Users\\x\\a.exe", "C:\\Temp\\a.exe"] },
     ]);
   });
 

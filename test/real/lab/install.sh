@@ -5,9 +5,12 @@ set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 packages=(postfix postfix-pcre dovecot-imapd dovecot-lmtpd swaks logwatch libmail-dkim-perl prometheus strace postgrey redis-server)
-packages+=(redis-server rbldnsd bind9-dnsutils e2fsprogs util-linux)
+packages+=(clamav-daemon clamdscan redis-server rbldnsd bind9-dnsutils e2fsprogs util-linux)
+packages+=(spamassassin spamd amavisd-new)
 # What makes the archives of the zoo.
 packages+=(zip p7zip-full cpio pax rpm binutils python3 gzip bzip2 xz-utils zstd)
+# Makers and readers of documents.
+packages+=(qpdf wixl msitools tnef libreoffice-writer-nogui)
 
 missing=()
 for package in "${packages[@]}"; do
