@@ -289,6 +289,31 @@ describe.skipIf(!have("root", "exim"))("Exim and greylisting", () => {
     expect(await send()).toMatch(/^250 /);
     expect((await at.end.find("X-Greylist: delayed ")).from).toBe("ann@sender.example");
   });
+
+  test("a bounce is not refused at RCPT but waits at DATA; one for several recipients does not", async () => {
+    const send = (to: readonly string[]) =>
+      inject({
+        port: mta.smtpPort,
+        from: "",
+        to,
+        data: ORDINARY.raw,
+        localAddress: "127.0.0.98",
+      });
+    const first = await send(["user@example.com"]);
+    expect(first.rcpt).toEqual([expect.stringMatching(/^250 /)]);
+    expect(GREY.exec(first.reply)?.[1]).toBe(String(DELAY_S));
+    await logged(at, /action=greylist, reason=new, .*client_address=127\.0\.0\.98, sender=, /);
+    expect((await send(["user@example.com", "other@example.com"])).reply).toMatch(/^250 /);
+    await delayOver();
+    expect((await send(["user@example.com"])).reply).toMatch(/^250 /);
+    const caught = await until("the delayed bounce", () =>
+      at.end.caught.find(
+        ({ from, to, data }) =>
+          from === "" && to.length === 1 && data.includes("X-Greylist: delayed "),
+      ),
+    );
+    expect(caught.to).toEqual(["user@example.com"]);
+  });
 });
 
 describe.skipIf(!have("root", "exim"))("Exim asks at RCPT", () => {

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { chmod, chown, mkdir, readdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { deployed, must, run, textOf, until, type Peer } from "./lab.ts";
+import { choose, deployed, must, run, textOf, until, type Peer } from "./lab.ts";
 import { freePorts } from "./ports.ts";
 import { idsOf } from "./unit.ts";
 
@@ -16,8 +16,10 @@ export interface EximOptions {
   readonly via?: "smtp" | "lmtp" | "unix";
   readonly filterPort?: number;
   readonly reinjectPort?: number;
-  /** Port of a policy service: deploy/exim4/policy.conf on top. */
-  readonly policyPort?: number;
+  /** Port of a policy service, or its socket in socketDir: deploy/exim4/policy.conf on top. */
+  readonly policyPort?: number | "socket";
+  /** Port of a clamd listener: deploy/exim4/malware.conf on top. */
+  readonly malwarePort?: number;
 }
 
 export interface Exim extends Peer {
@@ -97,12 +99,16 @@ async function hookup(
   };
 }
 
-async function policyAcl(port: number, back: number): Promise<string> {
-  const text = await deployed("exim4/policy.conf", {
-    "inet:127.0.0.1:10023": `inet:127.0.0.1:${port}`,
-    "{10025}": `{${back}}`,
-  });
-  return sections(text)["acl rcpt"];
+async function policySections(options: EximOptions, back: number, dir: string): Promise<Sections> {
+  const { policyPort } = options;
+  if (policyPort === undefined) return NOTHING;
+  const text = await deployed("exim4/policy.conf", { "{10025}": `{${back}}` });
+  const [tcp, socket] = ["inet:127.0.0.1:10023", "/run/postern/policy.sock"];
+  const place =
+    policyPort === "socket"
+      ? choose(text, `POSTERN_PLACE = ${tcp}`, `POSTERN_PLACE = ${socket}`)
+      : text.replace(tcp, `inet:127.0.0.1:${policyPort}`);
+  return sections(place.replaceAll(socket, join(dir, "policy.sock")));
 }
 
 function configuration(base: string, nextHop: number, own: Sections): string {
@@ -171,11 +177,14 @@ export async function exim(options: EximOptions): Promise<Exim> {
   const socket = join(socketDir, "filter.sock");
   await layOut(base, socketDir);
   const own = await hookup(options, smtp, back, socket);
-  const policy = options.policyPort === undefined ? "" : await policyAcl(options.policyPort, back);
-  await writeFile(
-    config,
-    configuration(base, options.nextHop, { ...own, "acl rcpt": own["acl rcpt"] + policy }),
-  );
+  const policy = await policySections(options, back, socketDir);
+  const all = {
+    ...own,
+    main: own.main + policy.main,
+    "acl rcpt": own["acl rcpt"] + policy["acl rcpt"],
+    "acl data": own["acl data"] + policy["acl data"],
+  };
+  await writeFile(config, configuration(base, options.nextHop, all));
   const daemon = spawn("/usr/sbin/exim4", ["-C", config, "-bdf", "-q1m"], {
     detached: true,
     stdio: "ignore",

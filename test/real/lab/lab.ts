@@ -116,6 +116,17 @@ export async function deployed(
   return text;
 }
 
+/** Comments the active line of a deployed file out and takes the `#` from the other one. */
+export function choose(text: string, active: string, other: string): string {
+  const lines = text.split("\n");
+  const at = lines.indexOf(active);
+  const from = lines.indexOf(`#${other}`);
+  if (at === -1 || from === -1) throw new Error(`no ${at === -1 ? active : `#${other}`} to choose`);
+  lines[at] = `#${active}`;
+  lines[from] = other;
+  return lines.join("\n");
+}
+
 /** The text of a file, "" when it is not there. */
 export async function textOf(path: string): Promise<string> {
   return readFile(path, "utf8").catch((error: unknown) => {

@@ -2,7 +2,7 @@
 // but addresses, ports and paths. smtpd and the delivery agents run as the user postfix, as everywhere.
 import { chown, copyFile, mkdir, writeFile, chmod } from "node:fs/promises";
 import { join } from "node:path";
-import { deployed, must, run, textOf, until, type Peer } from "./lab.ts";
+import { choose, deployed, must, run, textOf, until, type Peer } from "./lab.ts";
 import { freePorts } from "./ports.ts";
 import { idsOf } from "./unit.ts";
 
@@ -23,8 +23,10 @@ export interface PostfixOptions {
   readonly reinjectPort?: number;
   /** Adds deploy's delivery.main.cf: these domains go to postern-delivery, in place of the sink. */
   readonly delivery?: readonly string[];
-  /** Port of a policy service: deploy/postfix/policy.main.cf on top. */
-  readonly policyPort?: number;
+  /** Port of a policy service, or its socket in socketDir: deploy/postfix/policy.main.cf on top. */
+  readonly policyPort?: number | "socket";
+  /** Runs the smtpd of port 25 chrooted to the queue directory, as Debian ships it. */
+  readonly chroot?: boolean;
   /** More main.cf lines, after all others. */
   readonly main?: readonly string[];
 }
@@ -125,7 +127,7 @@ async function snippets(
   ports: Ports,
 ): Promise<{ main: string; master: string }> {
   const front = `127.0.0.1:${ports.smtp}`;
-  const plain = `${front} inet n - n - - smtpd\n`;
+  const plain = `${front} inet n - ${options.chroot === true ? "y" : "n"} - - smtpd\n`;
   const pickup = "pickup unix n - n 60 1 pickup\n";
   if (options.hookup === "none") return { main: "", master: plain + pickup };
   const filter = `127.0.0.1:${options.filterPort ?? 9}`;
@@ -158,17 +160,6 @@ async function snippets(
     main = choose(main, first, "content_filter = scan-lmtp:unix:postern/filter.sock");
   const master = await deployed("postfix/after-queue.master.cf", back);
   return { main, master: plain + master + outbound };
-}
-
-/** Comments the active line out and takes the `#` from the other one. */
-function choose(text: string, active: string, other: string): string {
-  const lines = text.split("\n");
-  const at = lines.indexOf(active);
-  const from = lines.indexOf(`#${other}`);
-  if (at === -1 || from === -1) throw new Error(`no ${at === -1 ? active : `#${other}`} to choose`);
-  lines[at] = `#${active}`;
-  lines[from] = other;
-  return lines.join("\n");
 }
 
 async function deliveryLines({ delivery }: PostfixOptions): Promise<readonly string[]> {
@@ -251,9 +242,9 @@ export async function postfix(options: PostfixOptions): Promise<Postfix> {
   };
 }
 
-async function policyCf(port: number): Promise<string> {
-  const own = `inet:127.0.0.1:${port}`;
-  return deployed("postfix/policy.main.cf", { "inet:127.0.0.1:10023": own });
+async function policyCf(port: number | "socket"): Promise<string> {
+  const own = port === "socket" ? "unix:postern/policy.sock" : `inet:127.0.0.1:${port}`;
+  return deployed("postfix/policy.main.cf", { "{ inet:127.0.0.1:10023,": `{ ${own},` });
 }
 
 async function layOut(base: string, socketDir: string, deliveryDir: string): Promise<void> {
