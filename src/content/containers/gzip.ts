@@ -1,7 +1,9 @@
 // gzip (RFC 1952): one file, in one or several members that readers join. Unpacked by node:zlib, a little input at a time, so that what a
-// few octets swell to is bounded; the frame around the deflate data is read here.
+// few octets swell to is bounded; the frame around the deflate data is read here. At damage node:zlib drops what it just unpacked: then
+// our own inflate.ts gives the rest.
 import { constants, crc32, createInflateRaw, type InflateRaw } from "node:zlib";
 import { Broken, type Format, type Member, type Report } from "./format.ts";
+import { Inflate } from "./inflate.ts";
 import { pieces, octetsWithin, type Octets } from "./octets.ts";
 
 /** Octets of a header with its texts; names are not longer. */
@@ -87,44 +89,73 @@ async function* unpacked(file: Octets, first: Head, report: Report): AsyncGenera
 
 /** The octets of one member; `end.at` is then where it ends. Throws Broken behind what could be read. */
 async function* inflated(file: Octets, data: number, end: { at: number }): AsyncGenerator<Buffer> {
-  const inflate = new Inflating();
   let crc = 0;
   let size = 0;
+  const deflated = { end: data };
+  for await (const octets of deflatedAt(file, data, deflated)) {
+    crc = crc32(octets, crc);
+    size += octets.length;
+    yield octets;
+  }
+  const trailer = file.read(deflated.end, 8);
+  end.at = deflated.end + 8;
+  if (trailer.length < 8) throw new Broken("the gzip data end early");
+  if (trailer.readUInt32LE(0) !== crc) throw new Broken("the gzip checksum differs");
+  if (trailer.readUInt32LE(4) !== size % 2 ** 32) throw new Broken("the gzip size differs");
+}
+
+/** What the deflate data at `data` hold; `state.end` is then where they end. */
+async function* deflatedAt(
+  file: Octets,
+  data: number,
+  state: { end: number },
+): AsyncGenerator<Buffer> {
+  const inflating = new Inflating();
+  let given = 0;
   try {
     let fed = 0;
     for (const input of pieces(octetsWithin(file, data, file.size - data), INPUT)) {
       fed += input.length;
-      const error = await inflate.feed(input);
-      for (const octets of inflate.taken()) {
-        crc = crc32(octets, crc);
-        size += octets.length;
+      const sound = await inflating.feed(input);
+      for (const octets of inflating.taken()) {
+        given += octets.length;
         yield octets;
       }
-      if (error !== null) throw new Broken(error.message);
-      if (inflate.used < fed) break;
+      if (!sound) {
+        yield* restOf(new Inflate(file, data), given, state);
+        return;
+      }
+      state.end = data + inflating.used;
+      if (inflating.used < fed) return;
     }
   } finally {
-    inflate.close();
+    inflating.close();
   }
-  const trailer = file.read(data + inflate.used, 8);
-  end.at = data + inflate.used + 8;
-  if (trailer.length < 8) throw new Broken("the gzip data end early");
-  if (trailer.readUInt32LE(0) !== crc) throw new Broken("the gzip checksum differs");
-  if (trailer.readUInt32LE(4) !== size % 2 ** 32) throw new Broken("the gzip size differs");
+}
+
+/** What lies behind the first `given` octets. */
+function* restOf(inflate: Inflate, given: number, state: { end: number }): Generator<Buffer> {
+  let at = 0;
+  for (const octets of inflate.pieces()) {
+    const rest = octets.subarray(Math.max(0, given - at));
+    at += octets.length;
+    if (rest.length > 0) yield rest;
+  }
+  state.end = inflate.position;
 }
 
 /** A stream of node:zlib, driven a piece at a time. */
 class Inflating {
   readonly #stream: InflateRaw;
   #out: Buffer[] = [];
-  #error: Error | null = null;
+  #sound = true;
   #heard: () => void = () => {};
 
   constructor() {
     this.#stream = createInflateRaw({ chunkSize: OUTPUT, finishFlush: constants.Z_SYNC_FLUSH });
     this.#stream.on("data", (octets: Buffer) => this.#out.push(octets));
-    this.#stream.on("error", (error) => {
-      this.#error = error;
+    this.#stream.on("error", () => {
+      this.#sound = false;
       this.#heard();
     });
   }
@@ -134,13 +165,13 @@ class Inflating {
     return this.#stream.bytesWritten;
   }
 
-  /** Resolves when all that these octets give is taken(); with what is wrong with them. */
-  async feed(input: Buffer): Promise<Error | null> {
+  /** Resolves when all that these octets give can be taken(); false when they are damaged: then some of it is missing. */
+  async feed(input: Buffer): Promise<boolean> {
     await new Promise<void>((resolve) => {
       this.#heard = resolve;
       this.#stream.write(input, () => resolve());
     });
-    return this.#error;
+    return this.#sound;
   }
 
   taken(): readonly Buffer[] {
