@@ -111,6 +111,15 @@ async function policySections(options: EximOptions, back: number, dir: string): 
   return sections(place.replaceAll(socket, join(dir, "policy.sock")));
 }
 
+async function malwareSections({ malwarePort }: EximOptions, back: number): Promise<Sections> {
+  if (malwarePort === undefined) return NOTHING;
+  const text = await deployed("exim4/malware.conf", {
+    "clamd:127.0.0.1 10027": `clamd:127.0.0.1 ${malwarePort}`,
+    "{10025}": `{${back}}`,
+  });
+  return sections(text);
+}
+
 function configuration(base: string, nextHop: number, own: Sections): string {
   return `
 primary_hostname = mx.example.com
@@ -178,11 +187,12 @@ export async function exim(options: EximOptions): Promise<Exim> {
   await layOut(base, socketDir);
   const own = await hookup(options, smtp, back, socket);
   const policy = await policySections(options, back, socketDir);
+  const malware = await malwareSections(options, back);
   const all = {
     ...own,
-    main: own.main + policy.main,
+    main: own.main + policy.main + malware.main,
     "acl rcpt": own["acl rcpt"] + policy["acl rcpt"],
-    "acl data": own["acl data"] + policy["acl data"],
+    "acl data": own["acl data"] + policy["acl data"] + malware["acl data"],
   };
   await writeFile(config, configuration(base, options.nextHop, all));
   const daemon = spawn("/usr/sbin/exim4", ["-C", config, "-bdf", "-q1m"], {

@@ -12,6 +12,10 @@ const PROGRAMS = {
   promtool: "/usr/bin/promtool",
   strace: "/usr/bin/strace",
   rbldnsd: "/usr/sbin/rbldnsd",
+  clamd: "/usr/sbin/clamd",
+  clamdscan: "/usr/bin/clamdscan",
+  spamd: "/usr/sbin/spamd",
+  amavis: "/usr/sbin/amavisd",
   systemd: "/usr/bin/systemd-analyze",
 } as const;
 
