@@ -14,6 +14,7 @@ import { clamdFindings } from "./doctor-clamd.ts";
 import { dnsFindings } from "./doctor-dns.ts";
 import { ok, warning, wrong, type Finding } from "./doctor-finding.ts";
 import { redisFindings } from "./doctor-redis.ts";
+import { spamdFindings } from "./doctor-spamd.ts";
 import { sqliteFindings } from "./doctor-sqlite.ts";
 import { parseCommand, UsageError } from "./options.ts";
 
@@ -40,6 +41,7 @@ const ASKS: readonly ((config: Config) => Promise<Finding[]>)[] = [
   nextHops,
   dnsFindings,
   clamdFindings,
+  spamdFindings,
   settings,
 ];
 
