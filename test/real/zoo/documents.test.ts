@@ -73,12 +73,11 @@ describe("PDF by qpdf", () => {
     ],
   ])("attachments are found %s", async (_how, options) => {
     shop.run(`qpdf a.pdf ${options} b.pdf`);
-    const { names, symbols, marked, details } = await plain.judge(shop.read("b.pdf"), "b.pdf");
-    expect(names.sort()).toEqual(["eicar.txt", "töd.exe"]);
-    expect(marked("EICAR")).toContain("eicar.txt");
-    expect(symbols).toContain("BANNED");
-    expect(symbols).not.toContain("ENCRYPTED");
-    expect(details("BANNED").join()).toContain("exe-ms");
+    const found = await plain.judge(shop.read("b.pdf"), "b.pdf");
+    expect([...found.names].sort()).toEqual(["eicar.txt", "töd.exe"]);
+    expect(found.marked("EICAR")).toContain("eicar.txt");
+    expect(found.symbols).not.toContain("ENCRYPTED");
+    expect(found.details("BANNED").join()).toContain("exe-ms");
   });
 
   test("a password is told, and refused by a rule", async () => {
@@ -189,13 +188,13 @@ describe("installers by wixl", () => {
     );
     shop.run("wixl -o x.msi x.wxs");
     const streams = shop.run("msiinfo streams x.msi").toString().split("\n");
-    const { names, parts, details } = await plain.judge(shop.read("x.msi"), "x.msi");
-    expect(parts.find(({ path }) => path === "1/2")!.kinds[0]).toBe("msi");
+    const found = await plain.judge(shop.read("x.msi"), "x.msi");
+    expect(found.parts.find(({ path }) => path === "1/2")!.kinds[0]).toBe("msi");
     for (const name of ["Binary.Tool", "product.cab"]) {
       expect(streams).toContain(name);
-      expect(names).toContain(name);
+      expect(found.names).toContain(name);
     }
-    expect(details("BANNED").join()).toContain("exe-ms");
+    expect(found.details("BANNED").join()).toContain("exe-ms");
   });
 });
 
@@ -208,15 +207,15 @@ describe("what other readers understand alike", () => {
     );
     shop.write("winmail.dat", file);
     expect(shop.run("tnef --list winmail.dat").toString()).toContain("rechnung.exe");
-    const { parts, marked, details } = await plain.judge(file, "winmail.dat");
-    expect(parts.map(({ path, names }) => [path, names[0]]).slice(2)).toEqual([
+    const found = await plain.judge(file, "winmail.dat");
+    expect(found.parts.map(({ path, names }) => [path, names[0]]).slice(2)).toEqual([
       ["1/2", "winmail.dat"],
       ["1/2/1", "rechnung.exe"],
       ["1/2/2", "winmail.dat"],
       ["1/2/2/1", "eicar im brief.txt"],
     ]);
-    expect(marked("EICAR")).toContain("eicar im brief.txt");
-    expect(details("BANNED").join()).toContain("rechnung.exe");
+    expect(found.marked("EICAR")).toContain("eicar im brief.txt");
+    expect(found.details("BANNED").join()).toContain("rechnung.exe");
   });
 });
 
@@ -256,8 +255,8 @@ describe("documents within documents", () => {
 
   test("a program that a page saves is banned under its name", async () => {
     const page = `<html><a download="rechnung.scr" href="data:text/plain;base64,${PROGRAM.toString("base64")}">`;
-    const { details, names } = await plain.judge(Buffer.from(page), "rechnung.html");
-    expect(names).toEqual(["rechnung.scr"]);
-    expect(details("BANNED").join()).toContain("rechnung.scr");
+    const found = await plain.judge(Buffer.from(page), "rechnung.html");
+    expect(found.names).toEqual(["rechnung.scr"]);
+    expect(found.details("BANNED").join()).toContain("rechnung.scr");
   });
 });
