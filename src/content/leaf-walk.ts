@@ -2,6 +2,7 @@
 // Called by readings.ts.
 import type { Entity } from "../mail/entity.ts";
 import type { Habits } from "../mail/habits.ts";
+import { withoutNul } from "../mail/line-habits.ts";
 import { walker, type WalkLimits } from "../mail/mime.ts";
 import { pieces, type Octets } from "./containers/octets.ts";
 import { nameForms, namesOf } from "./names.ts";
@@ -64,9 +65,8 @@ export function* walkLeaves(
     () => false,
     habits,
   );
-  const change = way.octets === undefined ? null : changed(way.octets);
   for (const piece of pieces(message)) {
-    walk.write(change === null ? piece : change(piece));
+    walk.write(piece);
     yield;
   }
   walk.end();
@@ -127,46 +127,3 @@ function fileFinder(path: string, files: LeafSink): TextFileFinder {
 }
 
 const NUL = 0;
-const LF = 0x0a;
-const CR = 0x0d;
-
-function withoutNul(octets: Buffer): Buffer {
-  return octets.includes(NUL) ? kept(octets, (octet) => octet !== NUL) : octets;
-}
-
-function kept(octets: Buffer, keeps: (octet: number) => boolean): Buffer {
-  const out = Buffer.allocUnsafe(octets.length);
-  let length = 0;
-  for (const octet of octets) if (keeps(octet)) out[length++] = octet;
-  return out.subarray(0, length);
-}
-
-/** Changes the octets of a message piece by piece. */
-function changed(how: NonNullable<Way["octets"]>): (piece: Buffer) => Buffer {
-  if (how === "no-nul") return withoutNul;
-  if (how === "bare-cr") return lineEnds();
-  let cut = false;
-  return (piece) => {
-    if (!cut && !piece.includes(NUL)) return piece;
-    return kept(piece, (octet) => {
-      if (octet === NUL) cut = true;
-      else if (octet === LF || octet === CR) cut = false;
-      return !cut;
-    });
-  };
-}
-
-/** A CR without LF becomes LF. The last CR of a piece waits for the next one; at the very end it says nothing. */
-function lineEnds(): (piece: Buffer) => Buffer {
-  let held = false;
-  return (piece) => {
-    const out = Buffer.allocUnsafe(piece.length + 1);
-    let length = 0;
-    for (const octet of piece) {
-      if (held) out[length++] = octet === LF ? CR : LF;
-      held = octet === CR;
-      if (!held) out[length++] = octet;
-    }
-    return out.subarray(0, length);
-  };
-}

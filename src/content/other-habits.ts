@@ -9,8 +9,6 @@ export interface Way {
   /** "the last of repeated fields"; several joined by " and ". */
   readonly name: string;
   readonly habits: Partial<Habits>;
-  /** The octets of the message are changed before they are walked: bare CRs end lines, NULs are no more or end their line. */
-  readonly octets?: "bare-cr" | "no-nul" | "nul-ends-line";
   /** Texts are turned into UTF-8, and NULs in them dropped. */
   readonly texts?: true;
   /** Boundaries that no field names are taken from the text. */
@@ -133,11 +131,10 @@ const WAYS: readonly Known[] = [
   {
     name: "bare CRs as line ends",
     when: ["bare-cr-in-header", "bare-cr-before-boundary"],
-    habits: {},
-    octets: "bare-cr",
+    habits: { lines: "bare-cr" },
   },
-  { name: "no NULs", when: ["nul-in-header"], habits: {}, octets: "no-nul" },
-  { name: "lines up to a NUL", when: ["nul-in-header"], habits: {}, octets: "nul-ends-line" },
+  { name: "no NULs", when: ["nul-in-header"], habits: { lines: "no-nul" } },
+  { name: "lines up to a NUL", when: ["nul-in-header"], habits: { lines: "nul-ends-line" } },
   {
     name: "texts in UTF-8",
     when: ["wide-charset", "nul-in-text"],

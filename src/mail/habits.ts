@@ -1,8 +1,11 @@
 // How a reader of mail takes what the standards leave open or forbid. The usual habits are those of the first walk; content/
 // readings.ts walks an ambiguous message again under others. Used by the header and MIME readers.
+import type { LineHabit } from "./line-habits.ts";
 import type { Encoding } from "./transfer.ts";
 
 export interface Habits {
+  /** Where lines end. */
+  readonly lines: LineHabit;
   /** Which of several fields with one name counts. */
   readonly field: "first" | "last";
   /** Which of several readings of the boundary parameter counts: its index; past the last one: the last. */
@@ -39,6 +42,7 @@ export interface Habits {
 
 /** The habits of the first walk. */
 export const USUAL: Habits = {
+  lines: "usual",
   field: "first",
   boundary: 0,
   guess: new Map(),

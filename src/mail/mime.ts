@@ -9,6 +9,7 @@ import { entityOf } from "./entity.ts";
 import type { Entity } from "./entity.ts";
 import { USUAL, type Habits } from "./habits.ts";
 import { lineInHeader, parseHeader } from "./header.ts";
+import { lineChange } from "./line-habits.ts";
 import { decoder } from "./transfer.ts";
 import type { Decoder } from "./transfer.ts";
 
@@ -100,6 +101,7 @@ class Walk implements Walker {
   readonly #shared: Shared;
   /** The encoded part whose decoded octets are walked here; null for the message itself. */
   readonly #host: Entity | null;
+  readonly #change: ((piece: Buffer) => Buffer) | null;
   readonly #stack: Frame[] = [];
   readonly #boundaries: Boundaries<Frame> = boundaries();
   /** Octets that wait for more: a line that may be a delimiter, the line end before it. */
@@ -121,6 +123,7 @@ class Walk implements Walker {
   constructor(shared: Shared, host: Entity | null) {
     this.#shared = shared;
     this.#host = host;
+    this.#change = lineChange(shared.habits.lines);
     if (host?.structure !== "multipart") return;
     this.#header = null;
     const frame = frameOf(host, 0, null, null, true);
@@ -137,7 +140,7 @@ class Walk implements Walker {
   }
 
   write(chunk: Buffer): void {
-    this.#run(chunk, false);
+    this.#run(this.#change === null ? chunk : this.#change(chunk), false);
   }
 
   end(): void {
