@@ -39,6 +39,13 @@ const OVERSIZE: SymbolSpec = {
   meaning: 'The message is larger than [clamd] max_size and was not scanned (oversize = "skip").',
 };
 
+const UNCHECKED: SymbolSpec = {
+  symbol: "UNCHECKED_VIRUS",
+  category: "unchecked",
+  score: 0,
+  meaning: "No clamd gave a verdict, or the message is larger than [clamd] max_size.",
+};
+
 const MAX_NAMES = 50;
 
 /** For tables of what there is: never asked. */
@@ -57,7 +64,7 @@ export const virus = (rules: RuleSet, means: VirusMeans): Check<"message"> => ({
   name: "virus",
   stage: "message",
   tier: "content",
-  symbols: [VIRUS, SCANNED, OVERSIZE],
+  symbols: [VIRUS, SCANNED, OVERSIZE, UNCHECKED],
   async run(message, so) {
     const { names, failure } = await scanAll(message, so, means);
     const found = [...names].slice(0, MAX_NAMES).map((name) => findingOf(rules, name));
