@@ -11,7 +11,7 @@ const PREFIX = [345, 500] as const;
 /** An old GNU sparse file has more of its map in blocks behind the header. */
 const SPARSE_MORE = 482;
 const SPARSE_NEXT = 504;
-const MAX_SPARSE_BLOCKS = 4096;
+const MAX_SPARSE_BLOCKS = 256;
 
 export interface Header {
   readonly name: string;

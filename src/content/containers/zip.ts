@@ -200,14 +200,12 @@ class Archive {
   async *#unlisted(listed: boolean): AsyncGenerator<Member> {
     let at = 0;
     for (const gap of [...this.#extents.gaps(this.#file.size)]) {
-      at = Math.max(at, gap.start);
-      let behind = at;
-      while (at < gap.end) {
-        const found = marksIn(this.#file, at, gap.end).next();
-        if (found.done === true) break;
-        at = found.value + 4;
-        const local = localAt(this.#file, found.value);
-        const central = local === null ? centralAt(this.#file, found.value) : null;
+      let behind = Math.max(at, gap.start);
+      for (const found of marksIn(this.#file, behind, gap.end)) {
+        if (found < at) continue;
+        at = found + 4;
+        const local = localAt(this.#file, found);
+        const central = local === null ? centralAt(this.#file, found) : null;
         if (central !== null) {
           at = Math.max(at, central.end);
           yield* this.#central(central, listed);
