@@ -9,13 +9,11 @@ export interface Spool {
   readonly size: number;
   /** All octets in order when they are in memory, else null: use open(). Not to be changed. */
   readonly bytes: readonly Buffer[] | null;
-  /** Descriptor of the unlinked file when there is one, for readers in other threads; to be read by position only. */
-  readonly fd: number | null;
   /** All octets in pieces of up to 128 KiB, each the reader's own when they come from the file. */
   open(): AsyncIterable<Buffer>;
   /** The same; a piece from the file is valid until the next one is asked for, since all share one buffer. */
   lend(): AsyncIterable<Buffer>;
-  /** The unlinked file when there is one; dispose() closes it only after the last release(). */
+  /** The unlinked file when there is one, for readers in other threads, by position only; it stays open until release(). */
   lendFile(): { readonly descriptor: number; release(): void } | null;
   /** Frees memory and file. A read under way still ends; the next one fails. Again is harmless. */
   dispose(): void;
@@ -29,7 +27,6 @@ export function closeUnlinked(fd: number): void {
 /** A message whose octets are in memory; `release` gives the memory back, once. */
 export class MemorySpool implements Spool {
   readonly size: number;
-  readonly fd = null;
   #bytes: readonly Buffer[];
   #release: (() => void) | null;
 
@@ -74,10 +71,6 @@ export class FileSpool implements Spool {
   constructor(fd: number, size: number) {
     this.#fd = fd;
     this.size = size;
-  }
-
-  get fd(): number {
-    return this.#fd;
   }
 
   async *open(): AsyncGenerator<Buffer> {

@@ -41,6 +41,13 @@ async function filled(room: SpoolRoom, pieces: readonly Buffer[]): Promise<Spool
   return writer.finish();
 }
 
+/** The descriptor of its file, not held. */
+function descriptorOf(spool: Spool): number | null {
+  const lent = spool.lendFile();
+  lent?.release();
+  return lent?.descriptor ?? null;
+}
+
 function isSpoolFile(fd: number | null): boolean {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`).includes(dir);
@@ -62,7 +69,7 @@ describe("spool", () => {
     const spool = await filled(room, [piece]);
     expect(spool.bytes).toEqual([piece]);
     expect(spool.bytes![0]).toBe(piece);
-    expect(spool.fd).toBeNull();
+    expect(spool.lendFile()).toBeNull();
     expect(room.held).toBe(4096);
     spool.dispose();
     spool.dispose();
@@ -80,26 +87,42 @@ describe("spool", () => {
     expect(readdirSync(dir)).toEqual([]);
     expect(spool.size).toBe(content.length);
     expect(spool.bytes).toBeNull();
-    expect(spool.fd).toBeGreaterThan(2);
+    const fd = descriptorOf(spool);
+    expect(fd).toBeGreaterThan(2);
     expect(room.held).toBe(0);
     const [a, b] = await Promise.all([text(spool), text(spool)]);
     expect(a.equals(content) && b.equals(content)).toBe(true);
     expect((await text(spool)).equals(content)).toBe(true);
-    expect(isSpoolFile(spool.fd)).toBe(true);
+    expect(isSpoolFile(fd)).toBe(true);
     spool.dispose();
     await expect(text(spool)).rejects.toThrow(/disposed/);
-    await vi.waitFor(() => expect(isSpoolFile(spool.fd)).toBe(false));
+    await vi.waitFor(() => expect(isSpoolFile(fd)).toBe(false));
+  });
+
+  test("a file that is lent stays open until it is released, whoever disposes", async () => {
+    const room = await made({ perMessage: 0 });
+    const spool = await filled(room, [Buffer.alloc(300_000, 7)]);
+    const [one, two] = [spool.lendFile()!, spool.lendFile()!];
+    spool.dispose();
+    expect(spool.lendFile()).toBeNull();
+    one.release();
+    one.release();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(isSpoolFile(two.descriptor)).toBe(true);
+    two.release();
+    await vi.waitFor(() => expect(isSpoolFile(two.descriptor)).toBe(false));
   });
 
   test("a read under way when the spool is disposed of ends, the next fails", async () => {
     const room = await made({ perMessage: 0 });
     const spool = await filled(room, [Buffer.alloc(300_000, 7)]);
+    const fd = descriptorOf(spool);
     const reader = spool.open()[Symbol.asyncIterator]();
     const first = reader.next();
     spool.dispose();
     expect((await first).value).toEqual(Buffer.alloc(128 * 1024, 7));
     await expect(reader.next()).rejects.toThrow(/disposed/);
-    await vi.waitFor(() => expect(isSpoolFile(spool.fd)).toBe(false));
+    await vi.waitFor(() => expect(isSpoolFile(fd)).toBe(false));
   });
 
   test("lends one buffer to each of several readers, slow ones too", async () => {
@@ -126,12 +149,13 @@ describe("spool", () => {
   test("a lent read under way when the spool is disposed of ends, the next fails", async () => {
     const room = await made({ perMessage: 0 });
     const spool = await filled(room, [Buffer.alloc(300_000, 7)]);
+    const fd = descriptorOf(spool);
     const reader = spool.lend()[Symbol.asyncIterator]();
     const first = reader.next();
     spool.dispose();
     expect((await first).value).toEqual(Buffer.alloc(128 * 1024, 7));
     await expect(reader.next()).rejects.toThrow(/disposed/);
-    await vi.waitFor(() => expect(isSpoolFile(spool.fd)).toBe(false));
+    await vi.waitFor(() => expect(isSpoolFile(fd)).toBe(false));
   });
 
   test("a reader that leaves early harms no other", async () => {
