@@ -40,8 +40,9 @@ async function passing(record: string, more: Answers = {}): Promise<string[]> {
   return passed;
 }
 
-describe("the examples of RFC 7208 appendix A", () => {
+describe("the examples of RFC 7208", () => {
   test.each([
+    ["v=spf1 +all", [...HOSTS.map((host) => host.replace("192.0.2.", ".")), "10.0.0.4"]],
     ["v=spf1 -all", []],
     ["v=spf1 a -all", [".10", ".11"]],
     ["v=spf1 a:example.org -all", []],
@@ -53,6 +54,84 @@ describe("the examples of RFC 7208 appendix A", () => {
     ["v=spf1 ip4:192.0.2.128/28 -all", [".128", ".129", ".130", ".131", ".140", ".143"]],
   ])("A.1 %s", async (record, expected) => {
     expect(await passing(record)).toEqual(expected);
+  });
+
+  const A2 = {
+    "TXT example.com": ["v=spf1 mx -all"],
+    "TXT example.net": ["v=spf1 a -all"],
+    "A example.net": ["192.0.2.200"],
+    "TXT example.org": ["v=spf1 include:example.com include:example.net -all"],
+    "TXT la.example.org": ["v=spf1 redirect=example.org"],
+  };
+  test.each([
+    ["192.0.2.129", "example.org", "pass"],
+    ["192.0.2.129", "la.example.org", "pass"],
+    ["192.0.2.200", "la.example.org", "pass"],
+    ["192.0.2.140", "la.example.org", "fail"],
+  ])("A.2: several domains, %s for %s: %s", async (client, domain, expected) => {
+    const resolver = answering({ ...RFC_ZONE, ...A2 });
+    const sender = address(`a@${domain}`);
+    const found = await spfOf({ address: client }, null, sender, resolver, never);
+    expect(found).toMatchObject({ result: expected, domain });
+  });
+
+  const A3 = {
+    "TXT example.com": [
+      "v=spf1 mx include:mobile-users._spf.%{d} include:remote-users._spf.%{d} -all",
+    ],
+    "TXT mobile-users._spf.example.com": ["v=spf1 exists:%{l1r+}.%{d}"],
+    "TXT remote-users._spf.example.com": ["v=spf1 exists:%{ir}.%{l1r+}.%{d}"],
+    "A mary.mobile-users._spf.example.com": ["127.0.0.2"],
+    "A fred.mobile-users._spf.example.com": ["127.0.0.2"],
+    "A 15.15.168.192.joel.remote-users._spf.example.com": ["127.0.0.2"],
+    "A 16.15.168.192.joel.remote-users._spf.example.com": ["127.0.0.2"],
+  };
+  test.each([
+    ["198.51.100.9", "mary", "pass"],
+    ["198.51.100.9", "fred+news", "pass"],
+    ["192.168.15.15", "joel", "pass"],
+    ["192.168.15.16", "joel+x", "pass"],
+    ["192.168.15.17", "joel", "fail"],
+    ["198.51.100.9", "strong-bad", "fail"],
+    ["192.0.2.129", "strong-bad", "pass"],
+  ])("A.3: users that a zone names, %s for %s: %s", async (client, local, expected) => {
+    const resolver = answering({ ...RFC_ZONE, ...A3 });
+    const sender = address(`${local}@example.com`);
+    const found = await spfOf({ address: client }, null, sender, resolver, never);
+    expect(found?.result).toBe(expected);
+  });
+
+  test.each([
+    ["%{o}", "email.example.com"],
+    ["%{d4}", "email.example.com"],
+    ["%{d2}", "example.com"],
+    ["%{dr}", "com.example.email"],
+    ["%{d2r}", "example.email"],
+    ["%{l}.x", "strong-bad.x"],
+    ["%{l-}.x", "strong.bad.x"],
+    ["%{lr-}.x", "bad.strong.x"],
+    ["%{l1r-}.x", "strong.x"],
+    ["%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"],
+    ["%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com"],
+    ["%{lr-}.lp.%{ir}.%{v}._spf.%{d2}", "bad.strong.lp.3.2.0.192.in-addr._spf.example.com"],
+    ["%{ir}.%{v}.%{l1r-}.lp._spf.%{d2}", "3.2.0.192.in-addr.strong.lp._spf.example.com"],
+    ["%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net"],
+  ])("7.4: %s is %s", async (macro, expected) => {
+    const resolver = answering({ "TXT email.example.com": [`v=spf1 exists:${macro} -all`] });
+    const sender = address("strong-bad@email.example.com");
+    await spfOf({ address: "192.0.2.3" }, null, sender, resolver, never);
+    expect(resolver.asked).toContain(`A ${expected}`);
+  });
+
+  it("7.4: an IPv6 address, nibble by nibble", async () => {
+    const resolver = answering({
+      "TXT email.example.com": ["v=spf1 exists:%{ir}.%{v}._spf.%{d2} -all"],
+    });
+    const sender = address("strong-bad@email.example.com");
+    await spfOf({ address: "2001:db8::cb01" }, null, sender, resolver, never);
+    expect(resolver.asked.at(-1)).toBe(
+      "A 1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com",
+    );
   });
 
   it("A.4: two requirements at once", async () => {
