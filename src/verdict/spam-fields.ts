@@ -46,7 +46,10 @@ function statusPieces(spam: SpamFacts, tag: number): readonly string[] {
     `score=${points(spam.score)}`,
     Number.isFinite(tag) ? `tagged_above=${points(tag)}` : "",
     `required=${points(spam.tag2)}`,
-    ...`tests=[${tests.join(",\n")}]`.split("\n"),
+    // "none" is SpamAssassin's own word: it was asked, and no rule of it holds.
+    ...`tests=[${tests.length === 0 && spam.autolearn !== null ? "none" : tests.join(",\n")}]`.split(
+      "\n",
+    ),
     spam.autolearn?.slice(0, 100) ?? "",
   ];
 }

@@ -122,6 +122,26 @@ describe("X-Spam-*", () => {
   ])("%j", (over, expected) => {
     expect(spamFields({ ...SPAM, ...over })).toEqual(expected);
   });
+  test("a scorer that was asked and knows no rule that holds", () => {
+    const [, , , status] = spamFields({ ...SPAM, score: 0, tag: -999, tests: [] });
+    expect(status).toBe(
+      "X-Spam-Status: No, score=0 tagged_above=-999 required=6.2 tests=[none]\r\n autolearn=no autolearn_force=no",
+    );
+  });
+  test("a line holds 78 characters, and what belongs together stays together", () => {
+    const tests = Array.from({ length: 40 }, (_, i) => ({
+      symbol: `RULE_${"X".repeat(i)}`,
+      score: i,
+    }));
+    const lines = (spamFields({ ...SPAM, tests })[3] ?? "").split("\r\n");
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(78);
+    for (const [i, line] of lines.entries())
+      if (i > 0)
+        expect((lines[i - 1] ?? "").length + line.split(", ", 1)[0]!.length).toBeGreaterThanOrEqual(
+          78,
+        );
+    expect(lines.at(-1)).toBe(" autolearn=no autolearn_force=no");
+  });
   test("the level stops at 64", () => {
     expect(spamFields({ ...SPAM, score: 1001.3 })[2]).toBe(`X-Spam-Level: ${"*".repeat(64)}`);
   });

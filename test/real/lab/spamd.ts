@@ -34,6 +34,8 @@ export interface SpamdOptions {
   readonly children?: number;
   /** Adds deploy/spamassassin/postern.cf: exact points in reports. */
   readonly exact?: boolean;
+  /** More lines of its configuration. */
+  readonly more?: string;
 }
 
 /**
@@ -63,11 +65,11 @@ score LAB_AT_THE_END 0.1
 
 /** Starts it and returns when it answers PING. As root it changes to nobody. */
 export async function spamd(labDir: string, options: SpamdOptions = {}): Promise<Spamd> {
-  const { where = "unix", children = 2, exact = false } = options;
+  const { where = "unix", children = 2, exact = false, more = "" } = options;
   const dir = join(labDir, `spamd-${where}`);
   const configDir = join(dir, "config");
   await cp("/etc/spamassassin", configDir, { recursive: true });
-  await writeFile(join(configDir, "lab.cf"), LAB_RULES);
+  await writeFile(join(configDir, "lab.cf"), `${LAB_RULES}\n${more}\n`);
   if (exact)
     await writeFile(join(configDir, "postern.cf"), await deployed("spamassassin/postern.cf"));
   const home = join(dir, "home");
