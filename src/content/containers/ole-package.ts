@@ -32,12 +32,13 @@ function packageMember(from: Octets): Member | null {
   const label = stringAt(head, 2);
   const file = label === null ? null : stringAt(head, label.end);
   if (label === null || file === null || file.end + 8 > head.length) return null;
-  const linked = head.readUInt16LE(file.end + 2) === 1;
+  // A shortcut to a file elsewhere: what follows repeats its path, and is no longer than that.
+  if (head.readUInt16LE(file.end + 2) === 1 && from.size - file.end <= MAX_NAME)
+    return { names: namesOf([label.text, file.text]), what: "link" };
   const length = head.readUInt32LE(file.end + 4);
   const sizeAt = file.end + 8 + length;
   if (length > MAX_NAME || sizeAt > head.length) return null;
   const path = head.toString("latin1", file.end + 8, sizeAt).replace(/\0[^]*$/, "");
-  if (linked) return { names: namesOf([label.text, file.text, path]), what: "link" };
   if (sizeAt + 4 > head.length) return null;
   const size = head.readUInt32LE(sizeAt);
   const octets = octetsWithin(from, sizeAt + 4, size);

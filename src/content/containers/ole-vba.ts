@@ -9,7 +9,7 @@ const CHUNK = 4_096;
 /** The list of modules is read up to here. */
 const MAX_DIR = 1024 * 1024;
 /** Where a source is looked for when the list does not say where it starts. */
-const MAX_SEARCH = 1024 * 1024;
+const MAX_SEARCH = 256 * 1024;
 const MAX_MODULES = 1_000;
 /** Each source starts with the word Attribute; its first three octets are a flag byte and a header, then come eight as they are. */
 const SOURCE_START = Buffer.from("\0Attribut", "latin1");
@@ -18,12 +18,12 @@ const SOURCE_START = Buffer.from("\0Attribut", "latin1");
 export function* vbaSources(streams: readonly Entry[]): Generator<Member> {
   const dir = streams.find(({ name }) => name.toLowerCase() === "dir");
   const starts = dir === undefined ? new Map<string, number>() : moduleStarts(dir.octets);
-  let modules = 0;
+  let tried = 0;
   for (const { name, octets } of streams) {
     if (/^(?:dir|_VBA_PROJECT|__SRP_.*)$/i.test(name)) continue;
+    if (++tried > MAX_MODULES) return;
     const start = starts.get(name.toLowerCase()) ?? sourceStart(octets);
     if (start === null || start >= octets.size) continue;
-    if (++modules > MAX_MODULES) return;
     const source = octetsWithin(octets, start, octets.size);
     yield {
       names: [`VBA/${name}`],

@@ -40,17 +40,19 @@ export const ole: Format = {
   kinds: ["doc"],
   *members(file, report) {
     const said = new Set<string>();
-    const entries = compoundEntries(file, (detail) => {
+    const trouble = (detail: string): void => {
       if (said.size < 4 && !said.has(detail)) report.defect("container-broken", detail);
       said.add(detail);
-    });
+    };
+    const entries = compoundEntries(file, trouble);
     const kind = kindOf(entries);
     if (kind !== null) report.kind(kind);
-    facts(entries, report);
+    const whole = readWhole(entries, file.size, trouble);
+    facts(entries, whole, report);
     if (kind === "msi") yield* msiMembers(entries);
     if (kind === "msg") yield* msgMembers(entries);
-    yield* macros(entries, report);
-    yield* embedded(entries, kind === "msi" || kind === "msg", report);
+    yield* macros(entries, whole, report);
+    yield* embedded(entries, whole, kind === "msi" || kind === "msg", report);
   },
 };
 
@@ -66,15 +68,39 @@ function kindOf(entries: readonly Entry[]): string | null {
   return found;
 }
 
+/**
+ * The streams that are read from end to end. Those that share their sectors must not cost more than honest ones, which together are
+ * no longer than the file: the others are left out, and told.
+ */
+function readWhole(
+  entries: readonly Entry[],
+  size: number,
+  trouble: (detail: string) => void,
+): ReadonlySet<Entry> {
+  const found = new Set<Entry>();
+  let left = size;
+  for (const entry of entries) {
+    if (entry.what !== "stream" || !(WHOLE.test(entry.name) || inVba(entry))) continue;
+    left -= entry.octets.size;
+    if (left >= 0) found.add(entry);
+    else trouble("its streams share their sectors");
+  }
+  return found;
+}
+
+const WHOLE = /^(?:workbook|book|powerpoint document)$/i;
+const inVba = ({ parent }: Entry): boolean => parent?.name.toLowerCase() === "vba";
+
 /** What the main streams say of the document; embedded documents in storages of their own count as well. */
-function facts(entries: readonly Entry[], report: Report): void {
-  for (const { name, what, octets } of entries) {
+function facts(entries: readonly Entry[], whole: ReadonlySet<Entry>, report: Report): void {
+  for (const entry of entries) {
+    const { name, what, octets } = entry;
     const plain = name.toLowerCase();
     if (LOCKED.test(plain)) report.encrypted();
     if (what !== "stream") continue;
     if (plain === "worddocument" && wordEncrypted(octets)) report.encrypted();
     if (plain === "current user" && presentationEncrypted(octets)) report.encrypted();
-    if (plain === "workbook" || plain === "book") {
+    if (whole.has(entry) && plain.endsWith("book")) {
       const { encrypted, macroSheet } = workbookFacts(octets);
       if (encrypted) report.encrypted();
       if (macroSheet) report.attribute("MACRO");
@@ -83,14 +109,19 @@ function facts(entries: readonly Entry[], report: Report): void {
 }
 
 /** The sources of all storages that hold a project of macros. */
-function* macros(entries: readonly Entry[], report: Report): Generator<Member> {
+function* macros(
+  entries: readonly Entry[],
+  whole: ReadonlySet<Entry>,
+  report: Report,
+): Generator<Member> {
   const projects = new Map<Entry, Entry[]>();
   for (const entry of entries) {
     const plain = entry.name.toLowerCase();
     if (plain === "_vba_project" || plain === "_vba_project_cur") report.attribute("MACRO");
     const { parent } = entry;
-    if (entry.what !== "stream" || parent?.name.toLowerCase() !== "vba") continue;
+    if (entry.what !== "stream" || parent === null || !inVba(entry)) continue;
     report.attribute("MACRO");
+    if (!whole.has(entry)) continue;
     const streams = projects.get(parent);
     if (streams === undefined) projects.set(parent, [entry]);
     else streams.push(entry);
@@ -99,8 +130,14 @@ function* macros(entries: readonly Entry[], report: Report): Generator<Member> {
 }
 
 /** Files and objects that were put into the document. `all`: its streams are members already. */
-function* embedded(entries: readonly Entry[], all: boolean, report: Report): Generator<Member> {
-  for (const { name, what, octets } of entries) {
+function* embedded(
+  entries: readonly Entry[],
+  whole: ReadonlySet<Entry>,
+  all: boolean,
+  report: Report,
+): Generator<Member> {
+  for (const entry of entries) {
+    const { name, what, octets } = entry;
     if (what !== "stream" || octets.size === 0) continue;
     const plain = name.toLowerCase();
     if (plain === "\x01ole10native") {
@@ -111,7 +148,7 @@ function* embedded(entries: readonly Entry[], all: boolean, report: Report): Gen
     } else if (plain === "\x01ole") {
       if (isLink(octets.read(0, 8))) report.attribute("EXTERNAL");
     } else if (plain === "powerpoint document") {
-      yield* presentationObjects(octets);
+      if (whole.has(entry)) yield* presentationObjects(octets);
     } else if (!all) {
       const [kind = "dat"] = kindsOf(octets.read(0, MAGIC_LENGTH));
       if (!CARRIED.has(kind)) continue;

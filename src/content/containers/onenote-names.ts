@@ -11,6 +11,9 @@ const GUID_LENGTH = 36;
 const FILE_NAME = Buffer.from("731d001c", "hex");
 /** FileNode of a reference: its number in the low ten bits. */
 const REFERENCE = 0x94;
+const WINDOW = 64 * 1024;
+/** Octets of the longest reference: its head, place, length, GUID. */
+const MAX_NODE = 36;
 const MAX_FOUND = 1_500;
 const MAX_NAME = 1_024;
 const MAX_PROPERTIES = 64;
@@ -19,16 +22,16 @@ const LENGTH_SIZES = [4, 8, 1, 2] as const;
 
 /** A function from an object's place to the names that its file may have. */
 export function embeddedNames(file: Octets): (object: number) => readonly string[] {
-  const extensions = new Map<number, string>();
-  const known = new Set<string>();
+  const declared = new Map<string, string>();
   for (const at of marks(file, DECLARATION)) {
     const start = at + DECLARATION.length;
     const guid = file.read(start, GUID_LENGTH * 2).toString("utf16le");
     const extension = counted(file, start + GUID_LENGTH * 2 + 2, 2).toLowerCase();
-    if (!/^[0-9a-f-]{36}$/i.test(guid) || !/^\.[^\0]{1,32}$/.test(extension)) continue;
-    known.add(extension);
-    for (const object of referencesTo(file, guid)) extensions.set(object, extension);
+    if (/^[0-9a-f-]{36}$/i.test(guid) && /^\.[^\0]{1,32}$/.test(extension))
+      declared.set(guidOctets(guid).toString("hex"), extension);
   }
+  const extensions = declared.size === 0 ? new Map<number, string>() : references(file, declared);
+  const known = new Set(declared.values());
   const names = [...new Set(fileNames(file))];
   const loose = names.filter((name) => !known.has(extensionOf(name)));
   return (object) => {
@@ -63,24 +66,31 @@ function extensionOf(name: string): string {
   return dot < 0 ? "" : name.slice(dot).toLowerCase();
 }
 
-/** Places of the objects that references with this GUID point to. */
-function* referencesTo(file: Octets, guid: string): Generator<number> {
-  const mark = guidOctets(guid);
-  for (const at of marks(file, mark)) {
-    const before = file.read(at - 16, 16);
-    for (let form = 0; before.length === 16 && form < 16; form++) {
+/** What is declared for the GUIDs of references, by the places of the objects that they point to. One pass. */
+function references(file: Octets, declared: ReadonlyMap<string, string>): Map<number, string> {
+  const found = new Map<number, string>();
+  const starts = new Set<number>();
+  for (const guid of declared.keys()) starts.add(Buffer.from(guid, "hex").readUInt32LE(0));
+  for (let base = 0; base < file.size; base += WINDOW) {
+    const window = file.read(base, WINDOW + MAX_NODE);
+    for (let at = window.indexOf(REFERENCE); at >= 0; at = window.indexOf(REFERENCE, at + 1)) {
+      if (at >= WINDOW || at + 4 > window.length) break;
+      const node = window.readUInt32LE(at);
+      if ((node & 0x3ff) !== REFERENCE) continue;
+      const form = (node >>> 23) & 15;
       const place = PLACE_SIZES[form & 3]!;
-      const length = LENGTH_SIZES[form >> 2]!;
-      if (place + length + 4 > 16) continue;
-      const start = 16 - place - length;
-      const node = before.readUInt32LE(start - 4);
-      if ((node & 0x3ff) !== REFERENCE || ((node >>> 23) & 15) !== form) continue;
-      const packed = (form & 3) > 1 ? 8 : 1;
+      const guid = at + 4 + place + LENGTH_SIZES[form >> 2]!;
+      if (guid + 16 > window.length || !starts.has(window.readUInt32LE(guid))) continue;
+      const extension = declared.get(window.toString("hex", guid, guid + 16));
+      if (extension === undefined) continue;
+      const start = at + 4;
       const number =
-        place === 8 ? Number(before.readBigUInt64LE(start)) : before.readUIntLE(start, place);
-      yield number * packed;
+        place === 8 ? Number(window.readBigUInt64LE(start)) : window.readUIntLE(start, place);
+      // The short forms count in units of eight octets.
+      found.set((form & 3) > 1 ? number * 8 : number, extension);
     }
   }
+  return found;
 }
 
 /** As GUIDs lie in files: the first three groups in reverse. */

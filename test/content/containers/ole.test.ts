@@ -84,6 +84,21 @@ describe("gives what is embedded", () => {
     expect(read.members[0]!.text!.length).toBeGreaterThan(4_000);
   });
 
+  test("a shortcut to a program as a link that starts it", async () => {
+    const body = Buffer.from(
+      "\x02\0calc.exe\0C:\\W\\calc.exe\0\0\0\x01\0\x01\0C:\\W\\calc.exe\0",
+      "latin1",
+    );
+    const read = await readMembers(
+      ole,
+      compound({ "\x01Ole10Native": Buffer.concat([u32(body.length), body]) }),
+    );
+    expect(read.said).toEqual(["EMBEDDED", "LAUNCH"]);
+    expect(read.members).toMatchObject([
+      { names: ["calc.exe", "C:\\W\\calc.exe"], what: "link", text: null },
+    ]);
+  });
+
   test("native data that is no package as it stands", async () => {
     const read = await readMembers(
       ole,
@@ -259,6 +274,25 @@ describe("lies", () => {
     );
     expect(read.said).toContain("container-broken");
     expect(read.said).toContain("MACRO");
+  });
+
+  test("streams that share their sectors cost no more than honest ones, and are told", async () => {
+    const records = Buffer.alloc(2_000_000, record(0x20));
+    const names = [...Array(600).keys()].map((i) => `${i}`);
+    const storages = Object.fromEntries(names.map((name) => [name, { Workbook: Buffer.alloc(1) }]));
+    const bytes = compound({ Data: records, ...storages });
+    const entries = 512 + bytes.readUInt32LE(48) * 512;
+    const start = bytes.readUInt32LE(entries + 128 + 116);
+    for (let i = 0; i < 1_200; i++) {
+      const at = 512 + bytes.readUInt32LE(48) * 512 + 128 * (i + 2);
+      if (bytes[at + 66] !== 2) continue;
+      bytes.writeUInt32LE(start, at + 116);
+      bytes.writeUInt32LE(records.length, at + 120);
+    }
+    const started = process.cpuUsage();
+    const { said } = await readMembers(ole, bytes);
+    expect(said).toContain("container-broken");
+    expect(process.cpuUsage(started).user).toBeLessThan(3e6);
   });
 
   test.each([10, 511, 512, 600])("a file of %i octets is broken", async (length) => {

@@ -86,6 +86,16 @@ describe("OneNote", () => {
     expect((await readMembers(onenote, file)).said).toEqual(["container-unsupported"]);
   });
 
+  test("declarations and references cost one pass, however many there are", async () => {
+    const guids = [...Array(1_500).keys()].map((i) => GUID.replace("0123", `${i + 1_000}`));
+    const all = guids.map((guid) => declared(guid, ".exe", HEAD.length));
+    const file = Buffer.concat([HEAD, stored(EXE), Buffer.alloc(8_000_000, 0x94), ...all]);
+    const started = process.cpuUsage();
+    const { members } = await readMembers(onenote, file);
+    expect(members[0]!.names).toEqual(["embedded.exe"]);
+    expect(process.cpuUsage(started).user).toBeLessThan(4e6);
+  });
+
   test("a hundred thousand marks end in a limit", async () => {
     const { members, said } = await readMembers(
       onenote,
