@@ -61,6 +61,41 @@ describe("errors name file and line", () => {
       '[server]\nrules_dir = "/no/such/dir"\n',
       /:2: server\.rules_dir: there is no directory/,
     ],
+    [
+      "no clamd",
+      '[clamd]\nendpoints = ["clamd.ctl"]\n',
+      /:2: clamd\.endpoints: expected an endpoint such as "unix:/,
+    ],
+    [
+      "a scan longer than its check",
+      '[clamd]\ndeadline = "30s"\n',
+      /:2: clamd\.deadline: must be shorter than limits\.check_deadline/,
+    ],
+    [
+      "no spamd",
+      '[spamd]\nendpoints = ["127.0.0.1:783"]\n',
+      /:2: spamd\.endpoints: expected an endpoint such as "unix:/,
+    ],
+    [
+      "a score longer than its check",
+      '[limits]\ncheck_deadline = "20s"\n[clamd]\ndeadline = "10s"\n[spamd]\ndeadline = "20s"\n',
+      /:6: spamd\.deadline: must be shorter than limits\.check_deadline/,
+    ],
+    [
+      "a user that is two words",
+      '[spamd]\nuser = "a b"\n',
+      /:2: spamd\.user: expected a user name without spaces/,
+    ],
+    [
+      "a clamd that is ourselves",
+      '[clamd]\nendpoints = ["tcp:127.0.0.1:10027"]\n[[listener]]\nprotocol = "clamd"\nlisten = "127.0.0.1:10027"\n',
+      /:2: clamd\.endpoints: tcp:127\.0\.0\.1:10027 is a listener of our own/,
+    ],
+    [
+      "a role for a listener that takes no mail",
+      '[[listener]]\nprotocol = "clamd"\nlisten = "127.0.0.1:10027"\nrole = "delivery"\n',
+      /:4: listener\.role: a clamd listener has no role/,
+    ],
   ])("%s", (_name, text, expected) => {
     expect(errors(text)).toMatch(expected);
   });
