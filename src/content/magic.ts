@@ -4,7 +4,7 @@
 /** So many octets from the start are enough for all signatures but that of ISO 9660. */
 export const MAGIC_LENGTH = 2_048;
 
-/** Where ISO 9660 puts its mark, five octets "CD001". */
+/** Where ISO 9660 puts its mark, five octets "CD001", and UDF "BEA01". */
 export const ISO_OFFSET = 32_769;
 
 interface Signature {
@@ -66,6 +66,16 @@ const SIGNATURES: readonly Signature[] = [
   sign(ascii("CWS"), "swf"),
   sign(ascii("ZWS"), "swf"),
   sign(ascii("MSWIM\0\0\0"), "wim"),
+  sign(ascii("xar!"), "xar"),
+  sign(hex("894c5a4f000d0a1a0a"), "lzo"),
+  sign(ascii("LRZI"), "lrz"),
+  sign(hex("1f1e"), "pack"),
+  sign(ascii("ALZ\x01"), "alz"),
+  sign(ascii("EGGA"), "egg"),
+  sign(ascii("StuffIt"), "sit"),
+  sign(ascii("SIT!"), "sit"),
+  sign(ascii("hsqs"), "squashfs"),
+  sign(hex("02214c18"), "lz4"),
   sign(ascii("vhdxfile"), "vhdx"),
   sign(ascii("conectix"), "vhd"),
   sign(ascii("QFI\xfb"), "qcow"),
@@ -100,7 +110,8 @@ for (const signature of SIGNATURES) {
 export function kindsOf(start: Buffer, isoMark: Buffer | null = null): string[] {
   if (start.length === 0) return [];
   const kinds = [...(bySignature(start) ?? byForm(start) ?? textOrData(start))];
-  if (isoMark?.toString("latin1") === "CD001") kinds.unshift("iso");
+  const disc = isoMark?.toString("latin1");
+  if (disc === "CD001" || disc === "BEA01") kinds.unshift("iso");
   return kinds;
 }
 
@@ -132,6 +143,7 @@ function byForm(start: Buffer): readonly string[] | null {
     return start.toString("latin1", 8, 12) === "AVI " ? ["avi"] : ["riff"];
   }
   if (isBinaryCpio(start)) return ["cpio"];
+  if (isBootSector(start)) return ["img"];
   // Readers look for the PDF mark in the first KiB.
   const pdf = start.subarray(0, 1_024).indexOf("%PDF-");
   return pdf >= 0 ? ["pdf"] : null;
@@ -155,6 +167,19 @@ function windowsProgram(start: Buffer): readonly string[] | null {
     return library ? ["exe", "exe-ms", "dll"] : ["exe", "exe-ms"];
   }
   return isText(start) ? null : ["exe", "exe-ms"];
+}
+
+/** The first sector of a disk or a volume: code that jumps over a table of sizes, or a table of partitions. */
+function isBootSector(start: Buffer): boolean {
+  if (start.length < 512 || start.readUInt16BE(510) !== 0x55aa) return false;
+  const jumps = (start[0] === 0xeb && start[2] === 0x90) || start[0] === 0xe9;
+  if (jumps && [0, 512, 1024, 2048, 4096].includes(start.readUInt16LE(11))) return true;
+  let partitions = 0;
+  for (let at = 446; at < 510; at += 16) {
+    if ((start[at]! & 0x7f) !== 0) return false;
+    if (start[at + 4]! !== 0 && start.readUInt32LE(at + 12) > 0) partitions++;
+  }
+  return partitions > 0;
 }
 
 const HTML =

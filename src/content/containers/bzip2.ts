@@ -1,5 +1,6 @@
 // bzip2: blocks of up to 900,000 octets, each sorted (Burrows-Wheeler), moved to front and Huffman coded; streams one behind the
 // other. Unpacked block by block into pieces. Used as a format, and for the members of zip files.
+import { Bits, PrefixCode } from "./bits.ts";
 import { Cursor } from "./cursor.ts";
 import { Broken } from "./format.ts";
 import type { Format } from "./format.ts";
@@ -11,8 +12,6 @@ const GROUP = 50;
 const MAX_CODE = 20;
 const BLOCK_MARK = 0x314159265359;
 const END_MARK = 0x177245385090;
-/** Symbols of a block: two for runs, 255 positions, the end. */
-const MAX_SYMBOLS = 258;
 /** A stream without blocks is 14 octets long. */
 const MAX_STREAMS = 65_536;
 
@@ -141,7 +140,7 @@ function selectorsOf(bits: Bits, tables: number): Uint8Array {
 }
 
 /** Reads the lengths of one table's codes, each as steps from the one before. */
-function codeOf(bits: Bits, symbols: number): Code {
+function codeOf(bits: Bits, symbols: number): PrefixCode {
   const lengths = new Uint8Array(symbols);
   let length = bits.take(5);
   for (let symbol = 0; symbol < symbols; symbol++) {
@@ -152,43 +151,7 @@ function codeOf(bits: Bits, symbols: number): Code {
     }
     lengths[symbol] = length;
   }
-  return new Code(lengths);
-}
-
-/** A canonical Huffman code of up to 20 bits. */
-class Code {
-  /** Left-aligned to 20 bits: the first value that is too large for codes of this length. */
-  readonly #limits = new Int32Array(MAX_CODE + 2);
-  readonly #offsets = new Int32Array(MAX_CODE + 2);
-  readonly #symbols: Uint16Array;
-  #shortest = MAX_CODE;
-
-  constructor(lengths: Uint8Array) {
-    const counts = new Uint16Array(MAX_CODE + 2);
-    for (const length of lengths) counts[length]!++;
-    this.#symbols = new Uint16Array(MAX_SYMBOLS);
-    let code = 0;
-    let index = 0;
-    for (let length = 1; length <= MAX_CODE; length++) {
-      if (counts[length]! > 0 && length < this.#shortest) this.#shortest = length;
-      this.#offsets[length] = index - code;
-      for (let symbol = 0; symbol < lengths.length && counts[length]! > 0; symbol++)
-        if (lengths[symbol] === length) this.#symbols[index++] = symbol;
-      code += counts[length]!;
-      this.#limits[length] = code << (MAX_CODE - length);
-      code <<= 1;
-    }
-  }
-
-  read(bits: Bits): number {
-    const seen = bits.peek(MAX_CODE);
-    for (let length = this.#shortest; length <= MAX_CODE; length++) {
-      if (seen >= this.#limits[length]!) continue;
-      bits.skip(length);
-      return this.#symbols[(seen >> (MAX_CODE - length)) + this.#offsets[length]!] ?? 0;
-    }
-    throw new Broken("bzip2: bad code");
-  }
+  return new PrefixCode(lengths, MAX_CODE);
 }
 
 /** Undoes the sorting, then the runs of four to 259 equal octets. */
@@ -231,46 +194,4 @@ function* unsorted(block: Uint32Array, length: number, origin: number): Generato
     }
   }
   if (filled > 0) yield out.subarray(0, filled);
-}
-
-/** Bits from the highest of each octet on. */
-class Bits {
-  readonly #in: Cursor;
-  #held = 0;
-  #count = 0;
-  /** Zero octets taken beyond the end: a few, for the look ahead. */
-  #beyond = 0;
-
-  constructor(input: Cursor) {
-    this.#in = input;
-  }
-
-  /** Behind the last octet of which a bit was used. */
-  get end(): number {
-    return this.#in.at + this.#beyond - (this.#count >> 3);
-  }
-
-  /** The next bits, at most 24, without using them. */
-  peek(count: number): number {
-    while (this.#count < count) {
-      let octet = this.#in.next();
-      if (octet < 0) {
-        if (++this.#beyond > 4) throw new Broken("bzip2: ends early");
-        octet = 0;
-      }
-      this.#held = ((this.#held << 8) | octet) >>> 0;
-      this.#count += 8;
-    }
-    return (this.#held >>> (this.#count - count)) & ((1 << count) - 1);
-  }
-
-  skip(count: number): void {
-    this.#count -= count;
-  }
-
-  take(count: number): number {
-    const value = this.peek(count);
-    this.#count -= count;
-    return value;
-  }
 }

@@ -15,6 +15,14 @@ import { lzip, lzma } from "./lzma-files.ts";
 import { rar } from "./rar.ts";
 import { sevenZip } from "./sevenzip.ts";
 import { xz } from "./xz.ts";
+import { arj } from "./arj.ts";
+import { cab } from "./cab.ts";
+import { disk } from "./disk.ts";
+import { iso } from "./iso.ts";
+import { lha } from "./lha.ts";
+import { lz4 } from "./lz4.ts";
+import { sfx } from "./sfx.ts";
+import { UNSUPPORTED } from "./unsupported.ts";
 import { html } from "./html.ts";
 import { lnk } from "./lnk.ts";
 import { ole } from "./ole.ts";
@@ -38,6 +46,13 @@ export const FORMATS: readonly Format[] = [
   compress,
   sevenZip,
   rar,
+  cab,
+  lha,
+  arj,
+  lz4,
+  iso,
+  disk,
+  sfx,
   html,
   lnk,
   ole,
@@ -45,4 +60,5 @@ export const FORMATS: readonly Format[] = [
   pdf,
   rtf,
   tnef,
+  ...UNSUPPORTED,
 ];

@@ -63,7 +63,7 @@ export function free(library: Library, at: number): void {
   runtimeOf(library)._free(at);
 }
 
-const runtimeOf = (library: Library): Runtime => library.module;
+const runtimeOf = ({ module }: { readonly module: unknown }): Runtime => module as Runtime;
 
 /** A fresh instance; the module is compiled once per thread. */
 async function start(): Promise<Library> {
