@@ -8,6 +8,8 @@ export interface Options {
   readonly sector?: 512 | 4096;
   /** Class identifier of the root, 32 hex digits. */
   readonly clsid?: string;
+  /** True: no sector stands beside the next one of its chain. */
+  readonly scattered?: boolean;
 }
 
 interface Item {
@@ -25,7 +27,10 @@ const END = 0xfffffffe;
 const FAT = 0xfffffffd;
 const MINI = 64;
 
-export function compound(content: Storage, { sector = 512, clsid = "" }: Options = {}): Buffer {
+export function compound(
+  content: Storage,
+  { sector = 512, clsid = "", scattered = false }: Options = {},
+): Buffer {
   const items: Item[] = [];
   const add = (name: string, type: Item["type"], data: Buffer): Item => {
     const item = { name, type, right: FREE, child: FREE, start: END, size: data.length, data };
@@ -50,13 +55,17 @@ export function compound(content: Storage, { sector = 512, clsid = "" }: Options
   const put = (data: Buffer): number => {
     if (data.length === 0) return END;
     const first = sectors.length;
-    for (let at = 0; at < data.length; at += sector) {
+    const count = Math.ceil(data.length / sector);
+    // Scattered: first the sectors with even numbers, then those with odd ones.
+    const even = Math.ceil(count / 2);
+    const placeOf = (i: number): number =>
+      first + (!scattered ? i : i % 2 === 0 ? i / 2 : even + (i - 1) / 2);
+    for (let i = 0; i < count; i++) {
       const one = Buffer.alloc(sector);
-      data.copy(one, 0, at, at + sector);
-      sectors.push(one);
-      next.push(sectors.length);
+      data.copy(one, 0, i * sector, (i + 1) * sector);
+      sectors[placeOf(i)] = one;
+      next[placeOf(i)] = i + 1 < count ? placeOf(i + 1) : END;
     }
-    next[next.length - 1] = END;
     return first;
   };
 

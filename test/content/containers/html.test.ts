@@ -2,7 +2,11 @@ import { describe, expect, test } from "vitest";
 import { html } from "../../../src/content/containers/html.ts";
 import { readMembers } from "./read-members.ts";
 
-const EXE = Buffer.concat([Buffer.from("MZ"), Buffer.alloc(300), Buffer.from("program")]);
+const EXE = Buffer.concat([
+  Buffer.from("MZ"),
+  Buffer.alloc(300, "\xfb\xff\xbf\0", "latin1"),
+  Buffer.alloc(9),
+]);
 const PLAIN = EXE.toString("latin1");
 const BASE64 = EXE.toString("base64");
 const read = (body: string): ReturnType<typeof readMembers> =>

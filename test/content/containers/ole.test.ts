@@ -307,9 +307,11 @@ test("gives back every stream of any tree", () => {
   const data = fc.uint8Array({ maxLength: 9_000 }).map((octets) => Buffer.from(octets));
   const leaves = fc.dictionary(name, data, { maxKeys: 5 });
   const storages = fc.dictionary(name, fc.oneof(data, leaves), { maxKeys: 6 });
+  const sectors = fc.constantFrom(512 as const, 4096 as const);
   fc.assert(
-    fc.property(storages, fc.constantFrom(512 as const, 4096 as const), (content, sector) => {
-      const entries = compoundEntries(octetsOf(compound(content, { sector })), (detail) => {
+    fc.property(storages, sectors, fc.boolean(), (content, sector, scattered) => {
+      const bytes = compound(content, { sector, scattered });
+      const entries = compoundEntries(octetsOf(bytes), (detail) => {
         throw new Error(detail);
       });
       const found = entries
