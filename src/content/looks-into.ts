@@ -49,8 +49,8 @@ export function looksInto(all: readonly Format[] = FORMATS): LooksInto {
   const formats = (part: Outside): Candidates[] => {
     const found: Candidates[] = [];
     const add = (some: readonly Format[] | undefined, sure: boolean): void => {
-      if (some === undefined || found.some(({ formats: same }) => same === some)) return;
-      found.push({ formats: some, sure });
+      const isNew = (format: Format): boolean => !found.some((one) => one.formats.includes(format));
+      if (some?.some(isNew) === true) found.push({ formats: some, sure });
     };
     for (const kind of part.kinds) add(byKind.get(kind), true);
     if (byExtension.size === 0 || part.kinds.length === 0) return found;

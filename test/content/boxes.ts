@@ -33,7 +33,8 @@ export interface BoxMember {
   /** After its octets: "broken", or an error of the format's own. */
   readonly then?: "broken" | "bug";
   /** Instead of a member. */
-  readonly do?: "broken" | "bug" | "loop" | "macro" | "kind" | "locked" | "complain";
+  readonly do?:
+    "broken" | "bug" | "loop" | "exit" | "grow" | "macro" | "kind" | "locked" | "complain";
 }
 
 const encoder = (one: BoxMember): string => JSON.stringify(one);
@@ -57,6 +58,8 @@ export const boxes: Format = {
       if (one.do === "broken") throw new Broken("a hole in the box");
       if (one.do === "bug") throw new TypeError("bug in the box");
       if (one.do === "loop") for (;;);
+      if (one.do === "exit") process.exit(1);
+      if (one.do === "grow") grow();
       if (one.do === "macro") report.attribute("MACRO");
       else if (one.do === "kind") report.kind("docbox");
       else if (one.do === "locked") report.encrypted();
@@ -65,6 +68,12 @@ export const boxes: Format = {
     }
   },
 };
+
+/** Takes memory outside the heap, without end. */
+function grow(): never {
+  const held: Buffer[] = [];
+  for (let n = 0; ; n++) if (n % 20_000_000 === 0) held.push(Buffer.alloc(16 << 20, 1));
+}
 
 function memberOf(one: BoxMember, file: Octets): Member {
   const names = one.names ?? (one.name === undefined ? [] : [one.name]);
@@ -124,6 +133,7 @@ export async function readHere(
   limits: Partial<DeepLimits> = {},
   formats: readonly Format[] = [boxes],
   others: OtherReadings = () => [],
+  directory = tmpdir(),
 ): Promise<Read> {
   const graft = new Graft(await readTree(oneBuffer(message)));
   const budget = new Budget({ ...DEFAULT_DEEP_LIMITS, ...limits }, message.length);
@@ -132,7 +142,7 @@ export async function readHere(
     await readMail(octetsOf(message), null, 0, {
       budget,
       walk: DEFAULT_WALK_LIMITS,
-      room: { directory: tmpdir(), looks: looksInto(formats) },
+      room: { directory, looks: looksInto(formats) },
       tell: (note) => graft.take(JSON.parse(JSON.stringify(note))),
       payload: (path, octets) => payloads.push([path, octets.toString("latin1")]),
       others,

@@ -79,8 +79,8 @@ describe("a message", () => {
     expect(ended).toEqual(["done"]);
   });
 
-  it("is read the same from a file, whose descriptor stays open until the end", async () => {
-    const { read } = rig();
+  it("is read the same from a file, which stays open until the end", async () => {
+    const { read, deep } = rig();
     const members = Array.from({ length: 200 }, (_, i) => ({
       name: `${i}`,
       text: "x".repeat(5000),
@@ -95,13 +95,11 @@ describe("a message", () => {
     await one.write(Buffer.from(message));
     const spool = await one.finish();
     expect(spool.bytes).toBeNull();
-    const fromFile = read(spool);
-    // Disposed of while it is read: as when the client leaves.
-    const lent = spool.lendFile();
-    const tree = await fromFile;
+    const shallow = await readTree(spool);
+    const reading = deep.deepen(shallow, spool);
+    // As when the client leaves.
     spool.dispose();
-    lent?.release();
-    expect(spool.lendFile()).toBeNull();
+    const tree = await reading;
     expect(tree.parts).toHaveLength(4 + 200 + 1);
     expect(listed(tree)).toEqual(listed(await read(message)));
     expect(readdirSync(join(dir, "spool"))).toEqual([]);
@@ -161,19 +159,48 @@ describe("a format that never ends", () => {
   });
 });
 
+describe("a thread that dies", () => {
+  it("marks the part that it was in, and no other", async () => {
+    const { read, ended } = rig();
+    const tree = await read(
+      mailWith(
+        { name: "a.box", octets: box({ name: "good", text: "x" }) },
+        { name: "b.box", octets: box({ name: "before", text: "x" }, { do: "exit" }) },
+      ),
+    );
+    expect(listed(tree).slice(2)).toEqual([
+      "1/2 a.box zoo",
+      "1/2/1 good txt",
+      "1/3 b.box zoo container-broken",
+      "1/3/1 before txt",
+    ]);
+    expect(tree.unread).toBe("the deep reading: its thread ended");
+    expect(ended).toEqual(["crashed"]);
+    expect((await read(HELLO)).unread).toBeNull();
+  });
+
+  it("of memory is told so", async () => {
+    const { read, ended } = rig();
+    const tree = await read(boxed({ name: "before", text: "x" }, { do: "grow" }));
+    expect(tree.parts[2]?.defects).toMatchObject([{ kind: "container-broken" }]);
+    expect(tree.unread).toMatch(/more than 256 MiB of buffers/);
+    expect(ended).toEqual(["crashed"]);
+  });
+});
+
 describe("a pool that cannot serve", () => {
   it("leaves the tree unread, never silently", async () => {
     const { read, deep, ended } = rig({ ms: 200 }, { threads: 1, queue: 1 });
-    const [busy, waits, refused] = await Promise.all([
-      read(boxed({ do: "loop" })),
-      read(HELLO),
-      read(HELLO),
-    ]);
-    expect(busy.unread).not.toBeNull();
+    const bodies = [boxed({ do: "loop" }), HELLO, HELLO].map(oneBuffer);
+    const shallow = await Promise.all(bodies.map((body) => readTree(body)));
+    const [busy, waits, refused] = await Promise.all(
+      bodies.map(async (body, i) => deep.deepen(shallow[i]!, body)),
+    );
+    expect(busy!.unread).not.toBeNull();
     // As long as the killed thread needs, or not at all.
-    expect(waits.unread ?? "no thread came free").toMatch(/no thread came free/);
-    expect(refused.unread).toBe("the deep reading: 1 jobs wait already");
-    expect(listed(refused)).toEqual(["1", "1/1  txt", "1/2 a.box zoo"]);
+    expect(waits!.unread ?? "no thread came free").toMatch(/no thread came free/);
+    expect(refused!.unread).toBe("the deep reading: 1 jobs wait already");
+    expect(listed(refused!)).toEqual(["1", "1/1  txt", "1/2 a.box zoo"]);
     expect(ended).toContain("refused");
     await deep.close();
     expect((await read(HELLO)).unread).toMatch(/closed/);

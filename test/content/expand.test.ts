@@ -320,6 +320,25 @@ describe("large members", () => {
   });
 });
 
+describe("a directory that cannot be written", () => {
+  it("is a limit, and the next container is read all the same", async () => {
+    const big = box({ name: "x.txt", text: "x".repeat(2e6) }).toString();
+    const message = mailWith(
+      { name: "a.gz", octets: gzipSync(big) },
+      { name: "b.gz", octets: gzipSync(box({ name: "small", text: "x" })) },
+    );
+    const { tree } = await readHere(message, {}, [gzip, boxes], () => [], "/dev/null/no");
+    expect(listed(tree).slice(2)).toEqual([
+      "1/2 a.gz gz container-too-large",
+      "1/2/1 a zoo",
+      "1/3 b.gz gz",
+      "1/3/1 b zoo",
+      "1/3/1/1 small txt",
+    ]);
+    expect(tree.unread).toMatch(/ENOTDIR/);
+  });
+});
+
 describe("other readings", () => {
   const AMBIGUOUS = Buffer.from(
     "Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nhello\r\n",
