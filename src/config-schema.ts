@@ -319,9 +319,9 @@ export const schema = z.strictObject({
       ),
       oversize: z
         .enum(["unchecked", "skip"])
-        .default("unchecked")
+        .default("skip")
         .describe(
-          "What a larger message is: unchecked (UNCHECKED_VIRUS, so policy decides: tempfail as shipped), or skip (it goes on unscanned, with a note)",
+          "What a larger message is: skip (it goes on unscanned, noted, without X-Virus-Scanned), or unchecked (UNCHECKED_VIRUS, so policy decides: tempfail as shipped, which puts it off for ever)",
         ),
     })
     .prefault({}),

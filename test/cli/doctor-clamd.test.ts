@@ -53,6 +53,6 @@ test("one that is away, and sizes that do not fit", async () => {
   const toml = `[clamd]\nendpoints = ["unix:${dir}/none"]\n`;
   const [away, size] = await ask(toml);
   expect(away).toMatch(/^wrong clamd unix:\S+: ENOENT: is it running/);
-  expect(size).toMatch(/^warning .*puts it off .*set limits\.message_size = 26214400$/);
-  expect((await ask(`${toml}oversize = "skip"\n`))[1]).toMatch(/^warning .*goes on unscanned/);
+  expect(size).toMatch(/^warning .*goes on unscanned.*set limits\.message_size = 26214400$/);
+  expect((await ask(`${toml}oversize = "unchecked"\n`))[1]).toMatch(/^warning .*puts it off/);
 });
