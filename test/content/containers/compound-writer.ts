@@ -8,7 +8,7 @@ export interface Options {
   readonly sector?: 512 | 4096;
   /** Class identifier of the root, 32 hex digits. */
   readonly clsid?: string;
-  /** True: no sector stands beside the next one of its chain. */
+  /** True: chains jump about. */
   readonly scattered?: boolean;
 }
 
@@ -56,10 +56,10 @@ export function compound(
     if (data.length === 0) return END;
     const first = sectors.length;
     const count = Math.ceil(data.length / sector);
-    // Scattered: first the sectors with even numbers, then those with odd ones.
-    const even = Math.ceil(count / 2);
+    // Scattered: pairs of sectors, the last pair first.
+    const paired = count & ~1;
     const placeOf = (i: number): number =>
-      first + (!scattered ? i : i % 2 === 0 ? i / 2 : even + (i - 1) / 2);
+      first + (!scattered || i >= paired ? i : paired - 2 - (i & ~1) + (i & 1));
     for (let i = 0; i < count; i++) {
       const one = Buffer.alloc(sector);
       data.copy(one, 0, i * sector, (i + 1) * sector);
