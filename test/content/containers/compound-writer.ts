@@ -66,7 +66,7 @@ export function compound(
       sectors[placeOf(i)] = one;
       next[placeOf(i)] = i + 1 < count ? placeOf(i + 1) : END;
     }
-    return first;
+    return placeOf(0);
   };
 
   const mini: Buffer[] = [];
