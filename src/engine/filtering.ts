@@ -49,7 +49,8 @@ export function editsFor(
     quarantined,
     virusScanned: wasScanned(verdict.findings),
     ...alertsOf(verdict.findings),
-    spam: wasScored(judgement) ? spamFacts(judged) : null,
+    // By what counts for this recipient: nothing is claimed to one whom an allow line spares the score.
+    spam: wasScored(verdict) ? spamFacts(judged) : null,
     subjectTag: policy.subjectTag,
     rblWarnings: rblWarnings(verdict.findings),
     greylist:

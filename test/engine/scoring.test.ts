@@ -130,6 +130,19 @@ describe("what spamd says", () => {
   });
 });
 
+it("a recipient whom an allow line spares the score reads nothing of it", async () => {
+  const w = await world("", {
+    rules: { "local.d/recipients.rules": 'allow a@ours.example "samples" skip spam\n' },
+  });
+  w.spamd.answer = () => reportOf([{ name: "A", score: 6 }]);
+  await w.send("hello", { to: ["a@ours.example", "b@ours.example"] });
+  const copies = new Map(
+    w.next.delivered.map((t) => [/<(.)@/.exec(t.rcpts[0] ?? "")?.[1], t.body.toString()]),
+  );
+  expect(copies.get("a")).not.toContain("X-Spam");
+  expect(copies.get("b")).toContain("X-Spam-Flag: YES");
+});
+
 describe("it is not asked", () => {
   it.each<[string, string, Partial<AppOptions>, Partial<Mail>]>([
     ["about a virus that is rejected", EICAR, {}, {}],
