@@ -67,6 +67,14 @@ test("keeps what came before the damage, at every length", () => {
   expect(inflate(packed.subarray(0, packed.length - 5)).out.length).toBeGreaterThan(10_000);
 });
 
+test("a stream that ends in zeros is cut off without its last octet", () => {
+  // The end of a block in the fixed code is seven zeros.
+  for (let length = 1; length < 40; length++) {
+    const packed = deflateRawSync(Buffer.alloc(length, "ab"), { strategy: constants.Z_FIXED });
+    expect(inflate(packed.subarray(0, -1)).broken).toBe(true);
+  }
+});
+
 test("Deflate64: long matches and distances", () => {
   // One fixed block: "a", length code 285 with 16 bits (65,535 + 3), distance 1, end.
   let bits = "1" + "10";
