@@ -68,11 +68,11 @@ const document = (kind: string, watch: Package["watch"]): Package => ({
 });
 
 /**
- * Parts of a document carry names that nobody sees or opens. What Office throws away while it saves lies in "[trash]", whatever it was:
- * it has no name. A class identifier in the name of an XML part is none of those that Windows hides.
+ * Parts of a document carry names that nobody sees or opens. What Office throws away while it saves lies in "[trash]/0001.dat",
+ * whatever it was: it has no name. A class identifier in the name of an XML part is none of those that Windows hides.
  */
 function documentName(name: string): string | null {
-  if (/^\/?\[trash\]\//i.test(name)) return null;
+  if (/^\/?\[trash\]\/\d+\.dat$/i.test(name)) return null;
   return /\.(?:xml|rels)$/i.test(name) ? name.replace(/[{}]/g, "") : name;
 }
 

@@ -162,6 +162,7 @@ test("names of parts that nobody sees raise no alarm, names of files do", async 
   const { members } = await read({
     ...DOCX,
     "[trash]/0001.dat": "MZ",
+    "[trash]/run.pdf.js": "x",
     [`customXml/item${guid}.xml`]: "x",
     [`word/${guid}.xml.exe`]: "x",
     "word/embeddings/a.pdf.js": "x",
@@ -169,6 +170,7 @@ test("names of parts that nobody sees raise no alarm, names of files do", async 
   expect(members.map(({ names, text }) => [names[0], text === null])).toEqual([
     ["[Content_Types].xml", false],
     [undefined, false],
+    ["[trash]/run.pdf.js", false],
     [`customXml/item${guid.slice(1, -1)}.xml`, false],
     [`word/${guid}.xml.exe`, false],
     ["word/embeddings/a.pdf.js", false],
