@@ -4,6 +4,7 @@ import { startApp, type App } from "./app.ts";
 import type { FromWorker, MetricsJson, ToWorker } from "./process-messages.ts";
 import { processLog, type Log } from "./sys/log.ts";
 import { metrics, watchEventLoop, type Metrics } from "./sys/metrics.ts";
+import { warmUp } from "./warm-up.ts";
 
 /** Runs until the process ends. */
 export async function work(): Promise<void> {
@@ -51,6 +52,11 @@ async function start(
   meters: Metrics,
 ): Promise<App | null> {
   try {
+    await warmUp(message.config).catch((error: unknown) => {
+      log.warn(
+        `warm-up: ${(error as Error).message}: the first mail waits for what it would have loaded`,
+      );
+    });
     const app = await startApp(message.config, new Map(message.rules), log, meters);
     say({ kind: "ready", listening: app.listening, skipped: app.skipped });
     return app;
