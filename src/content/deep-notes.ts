@@ -25,9 +25,9 @@ export type DeepNote =
       readonly path: string;
       readonly defects?: readonly Defect[];
       readonly attributes?: readonly Attribute[];
-      /** Put in front of the kinds, or in their place. */
+      /** Put in front of the kinds, and in the place of one of them. */
       readonly kind?: string;
-      readonly instead?: boolean;
+      readonly instead?: string;
       readonly encrypted?: true;
     }
   /** The reading of what is inside a part begins or ends. */

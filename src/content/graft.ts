@@ -84,7 +84,7 @@ export class Graft {
     if (more.length > 0) part.attributes = [...part.attributes, ...more];
     if (encrypted === true) part.encrypted = true;
     if (kind === undefined) return;
-    const others = instead === true ? [] : part.kinds.filter((one) => one !== kind);
+    const others = part.kinds.filter((one) => one !== kind && one !== instead);
     part.kinds = [kind, ...others];
   }
 }

@@ -48,10 +48,10 @@ export class Reporter implements Report {
     this.#once(`attribute ${name}`, { attributes: [name] });
   }
 
-  kind(short: string, instead = false): void {
+  kind(short: string, instead?: string): void {
     this.#recognised = true;
     if (!this.#said.has(`kind ${short}`) && ++this.#kinds > MAX_KINDS) return;
-    this.#once(`kind ${short}`, { kind: short, ...(instead && { instead }) });
+    this.#once(`kind ${short}`, { kind: short, ...(instead !== undefined && { instead }) });
   }
 
   encrypted(): void {

@@ -30,10 +30,11 @@ export interface Report {
   defect(kind: DefectKind, detail?: string): void;
   attribute(name: Attribute): void;
   /**
-   * A more telling short type than the magic said: "docx", "xlsm", "jar", "msi"; it is put in front. With `instead` it takes the place
-   * of what the magic said: a document in a zip file is no archive to its user, and rules for archives are not meant for it.
+   * A more telling short type than the magic said: "docx", "xlsm", "jar", "msi"; it is put in front. It takes the
+   * place of `instead`, when that is given, and of nothing else: a document in a zip file is no archive to its user, and rules for
+   * archives are not meant for it; but a program with a document behind it is a program.
    */
-  kind(short: string, instead?: boolean): void;
+  kind(short: string, instead?: string): void;
   /** The container's members open only with a password, or even their names do. */
   encrypted(): void;
 }

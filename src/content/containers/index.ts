@@ -8,7 +8,7 @@ import { cpio } from "./cpio.ts";
 import { tar } from "./tar.ts";
 import { gzip } from "./gzip.ts";
 import { zstd } from "./zstd.ts";
-import { zip } from "./zip.ts";
+import { zip, zipProgram } from "./zip.ts";
 import { bzip2 } from "./bzip2.ts";
 import { compress } from "./compress.ts";
 import { lzip, lzma } from "./lzma-files.ts";
@@ -61,4 +61,5 @@ export const FORMATS: readonly Format[] = [
   rtf,
   tnef,
   ...UNSUPPORTED,
+  zipProgram,
 ];

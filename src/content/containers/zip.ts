@@ -29,11 +29,34 @@ export const zip: Format = {
 const NAMES_LOOKED_AT = 4096;
 const CONTENT_LOOKED_AT = 1024 * 1024;
 
+/** Programs and scripts with a zip file behind them. Of those without nothing is said. */
+export const zipProgram: Format = {
+  name: "zip-program",
+  kinds: ["exe"],
+  async *members(file, report) {
+    const directory = directoryOf(file, endsOf(file));
+    if (directory !== null && centralAt(file, directory.start) !== null)
+      yield* new Archive(file, report).members();
+  },
+};
+
 interface Directory {
   readonly start: number;
   /** What is added to the offsets in it: the octets in front of the archive. */
   readonly base: number;
   readonly end: End;
+}
+
+/** The directory of the last end record that has one. */
+function directoryOf(file: Octets, ends: readonly End[]): Directory | null {
+  for (const end of ends) {
+    for (const { at, size, offset, entries } of end.wide === null ? [end] : [end.wide, end]) {
+      if (entries === 0 && size === 0) return { start: at, base: 0, end };
+      for (const start of [at - size, offset])
+        if (centralAt(file, start) !== null) return { start, base: start - offset, end };
+    }
+  }
+  return null;
 }
 
 const keyOf = (central: Entry, local: Entry): string =>
@@ -58,7 +81,7 @@ class Archive {
 
   async *members(): AsyncGenerator<Member> {
     const ends = endsOf(this.#file);
-    const directory = this.#directoryOf(ends);
+    const directory = directoryOf(this.#file, ends);
     this.#splitOf(directory?.end ?? ends[0]);
     if (directory !== null) {
       this.#bases = directory.base === 0 ? [0] : [directory.base, 0];
@@ -69,18 +92,6 @@ class Archive {
     if (directory === null) throw new Broken("zip: no central directory");
     if (Math.max(...ends.map((end) => end.end)) < this.#file.size)
       this.#say("container-trailing-data");
-  }
-
-  /** The directory of the last end record that has one. */
-  #directoryOf(ends: readonly End[]): Directory | null {
-    for (const end of ends) {
-      for (const { at, size, offset, entries } of end.wide === null ? [end] : [end.wide, end]) {
-        if (entries === 0 && size === 0) return { start: at, base: 0, end };
-        for (const start of [at - size, offset])
-          if (centralAt(this.#file, start) !== null) return { start, base: start - offset, end };
-      }
-    }
-    return null;
   }
 
   #splitOf(end: End | undefined): void {
@@ -106,7 +117,10 @@ class Archive {
     this.#package = await packageOf([...entries.keys()], (name) =>
       this.#startOf(entries.get(name)),
     );
-    if (this.#package !== null) this.#report.kind(this.#package.kind, this.#package.document);
+    if (this.#package === null) return;
+    const { kind, document } = this.#package;
+    if (document) this.#report.kind(kind, "zip");
+    else this.#report.kind(kind);
   }
 
   /** The first octets of a member; none when it cannot be read. */

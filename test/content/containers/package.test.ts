@@ -23,38 +23,42 @@ const link = (kind: string, target: string, mode = ' TargetMode="External"'): Fi
 });
 
 test.each<[string, Files, string[]]>([
-  ["a Word document", { ...DOCX, "word/document.xml": "<w/>" }, ["=docx"]],
+  ["a Word document", { ...DOCX, "word/document.xml": "<w/>" }, ["zip=docx"]],
   [
     "a Word document with macros",
     types("vnd.ms-word.document.macroEnabled.main"),
-    ["=docm", "MACRO"],
+    ["zip=docm", "MACRO"],
   ],
   [
     "an Excel workbook",
     types("vnd.openxmlformats-officedocument.spreadsheetml.sheet.main"),
-    ["=xlsx"],
+    ["zip=xlsx"],
   ],
   [
     "a PowerPoint presentation",
     types("vnd.openxmlformats-officedocument.presentationml.presentation.main"),
-    ["=pptx"],
+    ["zip=pptx"],
   ],
   [
     "a binary workbook without macros",
     types("vnd.ms-excel.sheet.binary.macroEnabled.main"),
-    ["=xlsb"],
+    ["zip=xlsb"],
   ],
   [
     "a document by its folder",
     { "[content_types].XML": "<Types/>", "xl/workbook.xml": "" },
-    ["=xlsx"],
+    ["zip=xlsx"],
   ],
   ["other packages with content types", { ...types("x"), "a.nuspec": "" }, []],
-  ["a text of OpenDocument", { mimetype: "application/vnd.oasis.opendocument.text\n" }, ["=odt"]],
+  [
+    "a text of OpenDocument",
+    { mimetype: "application/vnd.oasis.opendocument.text\n" },
+    ["zip=odt"],
+  ],
   [
     "a template of OpenDocument",
     { mimetype: "application/vnd.oasis.opendocument.spreadsheet-template" },
-    ["=ots"],
+    ["zip=ots"],
   ],
   ["a book", { mimetype: "application/epub+zip" }, ["epub"]],
   ["a program for Java", { "META-INF/MANIFEST.MF": "x", "A.class": "x" }, ["jar"]],
@@ -109,7 +113,7 @@ describe("macros", () => {
       "Basic/script-lc.xml": "x",
       "Basic/Standard/script-lb.xml": "x",
     };
-    expect(await said(files)).toEqual(["=odt"]);
+    expect(await said(files)).toEqual(["zip=odt"]);
   });
 });
 
@@ -132,20 +136,20 @@ describe("fetched from elsewhere", () => {
     ["attachedTemplate", "C:\\Users\\A\\Normal.dotm"],
     ["attachedTemplate", "Normal.dotm"],
   ])("but not %s %s", async (kind, target) => {
-    expect(await said(link(kind, target))).toEqual(["=docx"]);
+    expect(await said(link(kind, target))).toEqual(["zip=docx"]);
   });
 
   test("a mode in references counts, another mode does not", async () => {
     expect(
       await said(link("oleObject", "http://a.example/", " TargetMode='&#69;xternal'")),
     ).toContain("EXTERNAL");
-    expect(await said(link("oleObject", "http://a.example/", ""))).toEqual(["=docx"]);
+    expect(await said(link("oleObject", "http://a.example/", ""))).toEqual(["zip=docx"]);
   });
 });
 
 test("embedded files, and encrypted OpenDocument", async () => {
   expect(await said({ ...DOCX, "word/embeddings/oleObject1.bin": "x" })).toEqual([
-    "=docx",
+    "zip=docx",
     "EMBEDDED",
   ]);
   expect(
@@ -154,7 +158,7 @@ test("embedded files, and encrypted OpenDocument", async () => {
       "META-INF/manifest.xml":
         "<manifest:file-entry><manifest:encryption-data/></manifest:file-entry>",
     }),
-  ).toEqual(["=odt", "encrypted"]);
+  ).toEqual(["zip=odt", "encrypted"]);
 });
 
 test("names of parts that nobody sees raise no alarm, names of files do", async () => {

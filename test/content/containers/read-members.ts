@@ -29,7 +29,7 @@ export async function readMembers(format: Format, bytes: Buffer, limit = 1e6): P
     for await (const member of format.members(octetsOf(bytes), {
       defect: (kind) => said.add(kind),
       attribute: (name) => said.add(name),
-      kind: (short, instead) => said.add(instead === true ? `=${short}` : short),
+      kind: (short, instead) => said.add(instead === undefined ? short : `${instead}=${short}`),
       encrypted: () => said.add("encrypted"),
     })) {
       const defects = (member.defects ?? []).map(({ kind }) => kind as string);

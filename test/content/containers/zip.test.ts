@@ -1,7 +1,7 @@
 import { deflateRawSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { zip } from "../../../src/content/containers/zip.ts";
+import { zip, zipProgram } from "../../../src/content/containers/zip.ts";
 import { readMembers } from "./read-members.ts";
 import { zipOf } from "./zip-writer.ts";
 import type { Written } from "./zip-writer.ts";
@@ -267,6 +267,41 @@ describe("what only some readers see", () => {
     ]);
     const read = await readMembers(zip, zipOf(TWO, { prefix: stub, relative: true }));
     expect(read.members).toHaveLength(3);
+  });
+});
+
+describe("a program", () => {
+  test("with an archive behind it gives its members", async () => {
+    const bytes = zipOf(TWO, { prefix: Buffer.alloc(5000, "MZ"), relative: true });
+    expect((await readMembers(zipProgram, bytes)).members).toHaveLength(3);
+  });
+
+  test("without one, or with the marks of one, gives none and is not said to be broken", async () => {
+    const marks = Buffer.concat([
+      Buffer.alloc(500, "MZ"),
+      Buffer.from("PK\x05\x06PK\x01\x02PK\x03\x04"),
+      Buffer.alloc(99),
+    ]);
+    for (const bytes of [
+      Buffer.alloc(5000, "MZ"),
+      marks,
+      Buffer.concat([marks, Buffer.from("PK\x05\x06"), Buffer.alloc(18)]),
+    ])
+      expect(await readMembers(zipProgram, bytes)).toMatchObject({
+        members: [],
+        said: [],
+        broken: null,
+      });
+  });
+
+  test("with a document behind it is no document", async () => {
+    const types =
+      '<Types><Override ContentType="application/vnd.ms-word.document.macroEnabled.main+xml"/></Types>';
+    const bytes = zipOf([{ name: "[Content_Types].xml", data: types }], {
+      prefix: Buffer.alloc(500, "MZ"),
+    });
+    // Only "zip" is taken away from what the magic says.
+    expect((await readMembers(zipProgram, bytes)).said).toEqual(["zip=docm", "MACRO"]);
   });
 });
 

@@ -198,6 +198,19 @@ test("RPM packages", async () => {
   }
 });
 
+test("programs that unpack themselves, and programs with documents behind them", async () => {
+  tools.run("zip -q in.zip eicar.txt; cat photo.dat in.zip > setup.dat; zip -q -A setup.dat");
+  const judged = await postern.judge(tools.read("setup.dat"), "setup.dat");
+  expect(judged.marked("EICAR")).toContain("eicar.txt");
+  expect(judged.symbols).toContain("BANNED");
+  tools.run(
+    "mkdir word; echo x > word/document.xml; echo '<Types/>' > '[Content_Types].xml'; zip -qr d.docx word '[Content_Types].xml'; cat photo.dat d.docx > letter.docx",
+  );
+  const letter = await postern.judge(tools.read("letter.docx"), "letter.docx");
+  expect(letter.parts[2]?.kinds).toEqual(expect.arrayContaining(["exe", "exe-ms", "docx"]));
+  expect(letter.symbols).toContain("BANNED");
+});
+
 test("a method that only 7z knows is said", async () => {
   tools.run("7z a -tzip -mm=PPMd -bd p.zip notes.txt");
   const judged = await postern.judge(tools.read("p.zip"), "p.zip");
