@@ -19,6 +19,8 @@ export interface DeepOptions {
   readonly directory: string;
   readonly threads?: number;
   readonly queue?: number;
+  /** Octets of what one message's reading may tell; see sys/threads.ts. */
+  readonly notesBytes?: number;
   /** Told about each job that ended, with its milliseconds, and how many wait. */
   onEnd?(ended: Ended, ms: number): void;
   onWaiting?(jobs: number): void;

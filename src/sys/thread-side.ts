@@ -9,9 +9,12 @@ export interface JobMessage {
   readonly notes: SharedArrayBuffer;
 }
 
-/** What comes back: things on the way, then the end. */
+/** What comes back: that the module has been loaded, things on the way, then the end. */
 export type ThreadMessage =
-  { readonly sent: unknown } | { readonly value: unknown } | { readonly failed: string };
+  | { readonly ready: true }
+  | { readonly sent: unknown }
+  | { readonly value: unknown }
+  | { readonly failed: string };
 
 /** Where a job puts what must not be lost when it is killed. */
 export interface JobOutput {
@@ -40,4 +43,5 @@ export function answerJobs<Job>(work: (job: Job, out: JobOutput) => unknown): vo
     }
   };
   port.on("message", (message: JobMessage) => void run(message));
+  say({ ready: true });
 }

@@ -10,6 +10,8 @@ import type { Ended, Task, ThreadsOptions } from "./threads.ts";
 const MIB = 1024 * 1024;
 /** How often a thread's memory is looked at; a job that is done sooner is never looked at. */
 const LOOK_MS = 100;
+/** What a job may take longer while its thread starts: on a busy machine that is seconds. */
+const START_MS = 10_000;
 /** How long a killed thread may take to end: it can be inside a system call. */
 const GRACE_MS = 1000;
 
@@ -28,6 +30,7 @@ export class Thread {
   #limit: Deadline | null = null;
   #look: NodeJS.Timeout | null = null;
   #onAbort: (() => void) | null = null;
+  #ready = false;
   /** Why it is being killed. */
   #ending: { readonly ended: Ended; readonly why: string } | null = null;
   #error = "its thread ended";
@@ -59,7 +62,7 @@ export class Thread {
     }
     this.#task = task;
     this.#worker.ref();
-    this.#limit = deadline(deadlineMs, () => this.#kill("late", `took more than ${deadlineMs} ms`));
+    this.#arm(deadlineMs, this.#ready ? 0 : START_MS);
     this.#look = setInterval(() => void this.#lookAtMemory(task), LOOK_MS);
     if (signal === undefined || signal === null) return;
     this.#onAbort = () => this.#kill("aborted", "ended while it ran");
@@ -72,8 +75,19 @@ export class Thread {
     await this.#worker.terminate();
   }
 
+  #arm(deadlineMs: number, more: number): void {
+    if (this.#limit !== null) clearDeadline(this.#limit);
+    const late = (): void => this.#kill("late", `took more than ${deadlineMs} ms`);
+    this.#limit = deadline(deadlineMs + more, late);
+  }
+
   #heard(message: ThreadMessage): void {
     const task = this.#task;
+    if ("ready" in message) {
+      this.#ready = true;
+      if (task !== null && this.#ending === null) this.#arm(task.options.deadlineMs, 0);
+      return;
+    }
     if (task === null) return;
     if ("sent" in message) return void task.sent.push(message.sent);
     if (this.#ending !== null) return;

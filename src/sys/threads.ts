@@ -24,7 +24,7 @@ export interface ThreadsOptions {
 }
 
 export interface JobOptions {
-  /** Milliseconds that it may run. */
+  /** Milliseconds that it may run, once its thread has started. */
   readonly deadlineMs: number;
   /** Milliseconds that it may wait for a thread; as many as it may run. */
   readonly waitMs?: number;

@@ -25,6 +25,8 @@ export interface BoxMember {
   readonly type?: string;
   readonly text?: string;
   readonly base64?: string;
+  /** Its text octet by octet, each in the same place. */
+  readonly reuse?: true;
   /** So many octets of zeros. */
   readonly zeros?: number;
   /** The whole box again, as its own member. */
@@ -88,7 +90,12 @@ function memberOf(one: BoxMember, file: Octets): Member {
 }
 
 function* octetsOfMember(one: BoxMember, file: Octets): Generator<Buffer> {
-  if (one.text !== undefined) yield Buffer.from(one.text);
+  const text = Buffer.from(one.text ?? "");
+  const place = Buffer.alloc(one.reuse === true ? 1 : text.length);
+  for (let at = 0; at < text.length; at += place.length) {
+    text.copy(place, 0, at);
+    yield place;
+  }
   if (one.base64 !== undefined) yield Buffer.from(one.base64, "base64");
   if (one.self === true) yield file.read(0, file.size);
   const zeros = Buffer.alloc(64 * 1024);

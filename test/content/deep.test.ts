@@ -1,9 +1,9 @@
 // The deep reading with its threads: what is handed over, what comes back, and what is left when a thread is late, dies or is not free.
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createGzip, gzipSync } from "node:zlib";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { DEFAULT_DEEP_LIMITS, type DeepLimits } from "../../src/content/budget.ts";
 import { gzip } from "../../src/content/containers/gzip.ts";
 import { deepReading, type DeepOptions, type DeepReading } from "../../src/content/deep.ts";
@@ -21,6 +21,18 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((one) => one.close()));
 });
 afterAll(() => rmSync(dir, { recursive: true }));
+
+/** Files of the spool that this process holds open. */
+function openFiles(): string[] {
+  const links = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return "";
+    }
+  });
+  return links.filter((link) => link.startsWith(join(dir, "spool")));
+}
 
 interface Rig {
   readonly deep: DeepReading;
@@ -87,7 +99,8 @@ describe("a message", () => {
     }));
     const message = mailWith(
       { name: "a.box", octets: box(...members) },
-      { name: "big.gz", octets: gzipSync(Buffer.alloc(3_000_000)) },
+      // Too large for memory once it is unpacked.
+      { name: "big.box.gz", octets: gzipSync(box({ name: "big", text: "x".repeat(3_000_000) })) },
     );
     const writer = spoolRoom({ dir: join(dir, "spool"), perMessage: 1000 });
     await writer.sweep();
@@ -100,7 +113,9 @@ describe("a message", () => {
     // As when the client leaves.
     spool.dispose();
     const tree = await reading;
-    expect(tree.parts).toHaveLength(4 + 200 + 1);
+    expect(spool.lendFile()).toBeNull();
+    await vi.waitFor(() => expect(openFiles()).toEqual([]));
+    expect(tree.parts).toHaveLength(4 + 200 + 2);
     expect(listed(tree)).toEqual(listed(await read(message)));
     expect(readdirSync(join(dir, "spool"))).toEqual([]);
   });
@@ -112,6 +127,14 @@ describe("a message", () => {
     );
     expect(listed(tree)[1]).toBe("1+1 o zoo");
     expect(tree.payloads).toEqual([{ path: "1+1", octets: Buffer.from("ZOO BOX") }]);
+  });
+
+  it("in which more is found than can be told says so", async () => {
+    const { read } = rig({}, { notesBytes: 2000 });
+    const members = Array.from({ length: 50 }, (_, i) => ({ name: `${i}.txt`, text: "x" }));
+    const tree = await read(boxed(...members));
+    expect(tree.parts.length).toBeLessThan(50);
+    expect(tree.unread).toBe("more was found than there is room to tell");
   });
 
   it("that fails us is told as unread", async () => {

@@ -76,6 +76,13 @@ describe("members", () => {
     expect(parts[4]).toMatchObject({ type: "text/plain", sha256: sha("body\r\n") });
   });
 
+  it("may come in pieces that all share one place", async () => {
+    const inner = box({ name: "x", text: "deep" }).toString();
+    const parts = await partsOf({ name: "a.box", text: inner, reuse: true });
+    expect(parts[3]).toMatchObject({ sha256: sha(inner), kinds: ["zoo"], size: inner.length });
+    expect(parts[4]).toMatchObject({ sha256: sha("deep") });
+  });
+
   it("that are directories are no parts, links and encrypted ones are", async () => {
     const parts = await partsOf(
       { name: "dir", what: "directory" },

@@ -78,19 +78,19 @@ describe("a deadline", () => {
   it("kills an endless loop, keeps its notes, and the next job is served meanwhile", async () => {
     const one = pool({ threads: 2 });
     const start = performance.now();
-    const stuck = one.run({ do: "loop", first: ["began", "at 1/2"] }, { deadlineMs: 2500 });
+    const stuck = one.run({ do: "loop", first: ["began", "at 1/2"] }, { deadlineMs: 600 });
     const served = await one.run({ do: "echo", value: "meanwhile" }, PATIENT);
     expect(served.value).toBe("meanwhile");
     const ran = await stuck;
-    expect(ran).toMatchObject({ ended: "late", why: "took more than 2500 ms" });
+    expect(ran).toMatchObject({ ended: "late", why: "took more than 600 ms" });
     expect([...ran.notes()]).toEqual(["began", "at 1/2"]);
-    expect(performance.now() - start).toBeGreaterThan(2490);
+    expect(performance.now() - start).toBeGreaterThan(590);
     expect(one.running).toBe(0);
     expect((await one.run({ do: "echo", value: 1 }, PATIENT)).value).toBe(1);
   });
 
   it("keeps what a killed job had sent", async () => {
-    const ran = await pool().run({ do: "send", octets: 9, then: "loop" }, { deadlineMs: 2500 });
+    const ran = await pool().run({ do: "send", octets: 9, then: "loop" }, { deadlineMs: 600 });
     expect(ran.ended).toBe("late");
     expect((ran.sent[0] as ArrayBuffer).byteLength).toBe(9);
   });
