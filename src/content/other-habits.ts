@@ -109,7 +109,13 @@ const WAYS: readonly Known[] = [
   },
   {
     name: "media types taken loosely",
-    when: ["bad-content-type", "bad-multipart-type", "comment-in-mime-value"],
+    when: [
+      "bad-content-type",
+      "bad-multipart-type",
+      "stray-boundary",
+      "comment-in-mime-value",
+      "unknown-message-type",
+    ],
     habits: { looseTypes: true },
   },
   {
@@ -145,29 +151,9 @@ const WAYS: readonly Known[] = [
 
 const TRIGGERS: ReadonlySet<string> = new Set(WAYS.flatMap(({ when }) => when));
 
-/** Types below message/ whose content is known to be no message. */
-const NO_MESSAGES: ReadonlySet<string> = new Set([
-  "message/partial",
-  "message/external-body",
-  "message/delivery-status",
-  "message/disposition-notification",
-  "message/feedback-report",
-  "message/global-delivery-status",
-  "message/global-disposition-notification",
-  "message/global-headers",
-]);
-
-/** True for a leaf of a message type that some readers open as a message. */
-export function mayBeMessage(type: string): boolean {
-  return type.startsWith("message/") && !NO_MESSAGES.has(type);
-}
-
 /** True when a message with these parts (of its first reading) has others; cheap. */
 export function worthAnotherReading(parts: readonly Part[]): boolean {
-  return parts.some(
-    ({ type, sha256, defects }) =>
-      (sha256 !== "" && mayBeMessage(type)) || defects.some(({ kind }) => TRIGGERS.has(kind)),
-  );
+  return parts.some(({ defects }) => defects.some(({ kind }) => TRIGGERS.has(kind)));
 }
 
 /** So often one message is walked again at most. */
@@ -175,20 +161,54 @@ const MAX_WAYS = 12;
 /** Larger messages are not read in every pair of ways. */
 const MAX_PAIRED = 4 * 1024 * 1024;
 
-/** The ways to read a message of `size` octets again whose first reading found these kinds of defects; the likeliest first. */
-export function waysFor(kinds: ReadonlySet<string>, messages: boolean, size: number): Way[] {
-  const single: readonly Way[] = WAYS.filter(
-    ({ name, when }) =>
-      when.some((kind) => kinds.has(kind)) || (messages && name === "media types taken loosely"),
-  );
-  const ways: Way[] = [...single];
-  // A reader with several of these habits at once sees what none of them shows alone.
-  if (single.length > 2) ways.push(single.reduce(both));
-  if (size <= MAX_PAIRED || single.length === 2) {
-    for (const [i, one] of single.entries())
-      for (const other of single.slice(i + 1)) ways.push(both(one, other));
+/** The ways to read a message again, the likeliest first; what they bring to light may open further ones. */
+export class Ways implements Iterable<Way> {
+  readonly #size: number;
+  readonly #seen: Set<string>;
+  readonly #names = new Set<string>();
+  readonly #queue: Way[] = [];
+
+  /** For a message of `size` octets whose first reading found these kinds of defects. */
+  constructor(kinds: ReadonlySet<string>, size: number) {
+    this.#size = size;
+    this.#seen = new Set(kinds);
+    const single = waysOf(kinds);
+    this.#add(single);
+    // A reader with several of these habits at once sees what none of them shows alone.
+    if (single.length > 2) this.#add([single.reduce(both)]);
+    if (size <= MAX_PAIRED || single.length === 2) this.#add(pairsOf(single));
   }
-  return ways.slice(0, MAX_WAYS);
+
+  *[Symbol.iterator](): Generator<Way> {
+    for (let given = 0; given < MAX_WAYS; given++) {
+      const way = this.#queue.shift();
+      if (way === undefined) return;
+      yield way;
+    }
+  }
+
+  /** `way` found these kinds: it is worth going on from it in the ways that they open. */
+  found(way: Way, kinds: Iterable<string>): void {
+    const fresh = new Set([...kinds].filter((kind) => !this.#seen.has(kind)));
+    for (const kind of fresh) this.#seen.add(kind);
+    const more = waysOf(fresh).map((one) => both(way, one));
+    if (this.#size <= MAX_PAIRED) this.#add(more, true);
+  }
+
+  #add(ways: readonly Way[], first = false): void {
+    const fresh = ways.filter(({ name }) => !this.#names.has(name));
+    for (const { name } of fresh) this.#names.add(name);
+    if (first) this.#queue.unshift(...fresh);
+    else this.#queue.push(...fresh);
+  }
+}
+
+function waysOf(kinds: ReadonlySet<string>): Way[] {
+  return WAYS.filter(({ when }) => when.some((kind) => kinds.has(kind)));
+}
+
+function pairsOf(single: readonly Way[]): Way[] {
+  return single.flatMap((one, i) => single.slice(i + 1).map((other) => both(one, other)));
 }
 
 function both(one: Way, other: Way): Way {

@@ -6,7 +6,7 @@ import type { WalkLimits } from "../mail/mime.ts";
 import { USUAL } from "../mail/habits.ts";
 import type { Octets } from "./containers/octets.ts";
 import { walkLeaves, type Leaf, type LeafSink, type LeafWatcher } from "./leaf-walk.ts";
-import { habitsOf, mayBeMessage, waysFor, type Way } from "./other-habits.ts";
+import { habitsOf, Ways, type Way } from "./other-habits.ts";
 
 /** A part as another reader sees it. */
 export interface OtherPart {
@@ -31,18 +31,26 @@ export function* otherReadings(
 ): Generator<OtherPart> {
   const first = new FirstReading(sha256sOfFirstReading);
   drain(walkLeaves(message, limits, { name: "", habits: {} }, USUAL, first));
-  for (const way of waysFor(first.kinds, first.messages, message.size)) {
+  const ways = new Ways(first.kinds, message.size);
+  for (const way of ways) {
+    const habits = habitsOf(way, first.guesses);
     const walk = (watcher: LeafWatcher): Generator<void> =>
-      walkLeaves(message, limits, way, habitsOf(way, first.guesses), watcher);
+      walkLeaves(message, limits, way, habits, watcher);
     const leaves = new Fresh(first);
     const files = new Fresh(first);
-    drain(walk({ leaves, files }));
+    const kinds = new Set<string>();
+    drain(walk({ leaves, files, closed: (entity) => addKinds(entity, kinds) }));
+    ways.found(way, kinds);
     // What is new is known only when it was read to its end: then it is read again and given.
     if (leaves.fresh.size > 0)
       yield* given(leaves.fresh, (sink) => walk({ leaves: sink }), way, first);
     if (files.fresh.size > 0)
       yield* given(files.fresh, (sink) => walk({ files: sink }), way, first);
   }
+}
+
+function addKinds({ defects }: Entity, to: Set<string>): void {
+  for (const { kind } of defects) to.add(kind);
 }
 
 /** So many octets before the first part are searched for a boundary. */
@@ -59,17 +67,12 @@ class FirstReading implements LeafWatcher {
   readonly kinds = new Set<string>();
   /** Boundaries of multiparts that were not split, by path. */
   readonly guesses = new Map<string, string>();
-  /** True when a part may be a message though it is none by its type. */
-  messages = false;
   readonly leaves: LeafSink;
   readonly files: LeafSink;
 
   constructor(sha256s: ReadonlySet<string>) {
     for (const sha256 of sha256s) this.#known.set(sha256, new Set());
-    const hashing = new Hashing((sha256, leaf) => {
-      if (mayBeMessage(leaf.type)) this.messages = true;
-      this.isNew(sha256, leaf);
-    });
+    const hashing = new Hashing((sha256, leaf) => void this.isNew(sha256, leaf));
     this.leaves = {
       open: (leaf) => {
         this.#unsplit = leaf.type.startsWith("multipart/") ? leaf.path : null;
@@ -99,10 +102,11 @@ class FirstReading implements LeafWatcher {
       this.#starts.set(path, Buffer.concat([start, octets.subarray(0, MAX_START - start.length)]));
   }
 
-  closed({ path, defects }: Entity): void {
+  closed(entity: Entity): void {
+    const { path, defects } = entity;
     this.#paths.add(path);
+    addKinds(entity, this.kinds);
     for (const { kind } of defects) {
-      this.kinds.add(kind);
       if (kind !== "missing-boundary" && kind !== "missing-first-boundary") continue;
       const text = this.#starts.get(path)?.toString("latin1") ?? "";
       const line = /^--([^\s-][^\r\n]{0,200}|-[^\r\n]{1,200})$/m.exec(text.replace(/\r\n/g, "\n"));

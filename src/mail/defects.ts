@@ -52,6 +52,7 @@ export const DEFECTS = {
   "bad-multipart-type": ambiguous(
     "The Content-Type is no type/subtype but has a boundary; some readers see a multipart.",
   ),
+  "stray-boundary": fault("A part that is no multipart has a boundary; it was not split."),
   "comment-in-mime-value": ambiguous("A comment stands inside a media type or transfer encoding."),
   "unknown-transfer-encoding": ambiguous(
     "The transfer encoding is unknown; the octets were read as they stand.",
@@ -72,6 +73,9 @@ export const DEFECTS = {
     "The boundary is longer than any reader supports; the part was not split.",
   ),
   "conflicting-names": ambiguous("The readings of one file name end in different extensions."),
+  "unknown-message-type": ambiguous(
+    "A part of an unknown type below message/; some readers open it as a message.",
+  ),
   "message-partial": ambiguous("A fragment of a message that only the reader puts together."),
   "external-body": ambiguous("The content lies elsewhere and is fetched by the reader."),
   // The structure.

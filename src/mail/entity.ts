@@ -45,6 +45,17 @@ const MESSAGE_TYPES: ReadonlySet<string> = new Set([
   "message/global",
   "message/news",
 ]);
+/** Types below message/ that are no messages. */
+const NO_MESSAGES: ReadonlySet<string> = new Set([
+  "message/partial",
+  "message/external-body",
+  "message/delivery-status",
+  "message/disposition-notification",
+  "message/feedback-report",
+  "message/global-delivery-status",
+  "message/global-disposition-notification",
+  "message/global-headers",
+]);
 const NO_BOUNDARY = Buffer.alloc(0);
 
 /** Reads the header of a part; `found` are the defects that reading the header block gave. */
@@ -78,6 +89,8 @@ export function entityOf(
   if (structure === "message" && transfer.encoding !== "identity") {
     note("encoded-message", transfer.encoding);
   }
+  if (type.startsWith("message/") && !MESSAGE_TYPES.has(type) && !NO_MESSAGES.has(type))
+    note("unknown-message-type", type);
   if (type === "message/partial") note("message-partial");
   if (type === "message/external-body") note("external-body");
   return {
@@ -201,8 +214,14 @@ function typeOf(
   if (habits.looseTypes) return looseType(field);
   if (field.commented && !field.value.startsWith("text/"))
     note("comment-in-mime-value", field.value);
-  if (/^[!#$%&'*+\-.^_`{|}~\w]+\/[!#$%&'*+\-.^_`{|}~\w]+$/.test(field.value)) return field.value;
-  note(field.parameters.has("boundary") ? "bad-multipart-type" : "bad-content-type", field.value);
+  if (/^[!#$%&'*+\-.^_`{|}~\w]+\/[!#$%&'*+\-.^_`{|}~\w]+$/.test(field.value)) {
+    if (/^multipart(?!\/)/.test(field.value)) note("bad-multipart-type", field.value);
+    else if (field.parameters.has("boundary") && !field.value.startsWith("multipart/"))
+      note("stray-boundary", field.value);
+    return field.value;
+  }
+  const split = field.parameters.has("boundary") || field.value.includes("multipart");
+  note(split ? "bad-multipart-type" : "bad-content-type", field.value);
   // Readers that look at the start only split "multipart" and "multipart/" all the same.
   if (field.value.startsWith("multipart")) return "multipart/mixed";
   return "text/plain";

@@ -47,13 +47,14 @@ export function posternSees(message: Buffer): Seen {
   return { tree, leaves, others };
 }
 
-/** A hash that white space at line ends (some keep it in quoted-printable) and the form of line ends do not change. */
+/**
+ * A hash that white space at line ends (some keep it in quoted-printable, and no line break that ends in it is soft for them) and the form of line ends do not change.
+ */
 export function looseHash(octets: Buffer): string {
-  let end = octets.length;
-  while (end > 0 && [0x20, 0x09, 0x0a, 0x0d].includes(octets[end - 1]!)) end--;
   const text = octets
-    .subarray(0, end)
     .toString("latin1")
-    .replace(/[ \t]*(?:\r+\n?|\n)/g, "\n");
+    .replace(/=[ \t]+\r?\n/g, "")
+    .replace(/[ \t]*(?:\r+\n?|\n)/g, "\n")
+    .trimEnd();
   return createHash("sha256").update(text, "latin1").digest("hex");
 }
