@@ -24,6 +24,7 @@ export type SpamdReply = SpamdScored | SpamdFailure;
 export const MAX_REPLY: number = 256 * 1024;
 const MAX_HEAD = 4 * 1024;
 const MAX_HEADERS = 20;
+const CUT = "closed in the middle of its answer";
 
 /** Exit codes of sysexits.h, with which spamd says no. */
 const CODES: Readonly<Record<number, string>> = {
@@ -66,23 +67,20 @@ export function replySize(octets: Buffer): number | null {
 
 /** The score, or why there is none. Never throws. */
 export function parseReply(octets: Buffer): SpamdReply {
+  const begun = octets.toString("latin1", 0, 6) === "SPAMD/" && !octets.includes("\n");
   const status = /^SPAMD\/\d{1,2}\.\d{1,2} (\d{1,3}) ([^\r\n]{0,200})/.exec(
     octets.toString("latin1", 0, Math.min(octets.length, 300)),
   );
-  if (status === null) return failure("broken", "its answer is none of spamd's");
+  if (status === null) return failure("broken", begun ? CUT : "its answer is none of spamd's");
   const code = Number(status[1]);
   if (code !== 0)
     return failure("refused", `${CODES[code] ?? `code ${code}`}: ${shown(status[2] ?? "")}`);
   const head = readHead(octets);
-  if (head === null) return failure("broken", "closed in the middle of its answer");
+  if (head === null) return failure("broken", CUT);
   const length = lengthOf(head);
   if (length === null) return failure("broken", "its answer has no Content-length");
   const got = octets.length - head.size;
-  if (got !== length)
-    return failure(
-      "broken",
-      got < length ? "closed in the middle of its answer" : "its answer is too long",
-    );
+  if (got !== length) return failure("broken", got < length ? CUT : "its answer is too long");
   const spam =
     /^(?:True|False|Yes|No) ; (-?\d{1,7}(?:\.\d{1,3})?) \/ (-?\d{1,7}(?:\.\d{1,3})?)$/i.exec(
       head.headers.get("spam") ?? "",

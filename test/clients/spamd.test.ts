@@ -71,6 +71,7 @@ describe("failures", () => {
     ["closes in the middle", whole.slice(0, -20), "broken", /closed in the middle/],
     ["closes within the head", whole.slice(0, 30), "broken", /closed in the middle/],
     ["says more than its length", `${whole}x`, "broken", /too long/],
+    ["closes in its first word", "SPAMD/1.", "broken", /closed in the middle/],
     ["speaks another protocol", "220 mail.example ESMTP\r\n", "broken", /none of spamd's/],
     ["says nothing but noise", "\0\xff".repeat(9000), "broken", /none of spamd's/],
     [
