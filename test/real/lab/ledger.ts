@@ -10,8 +10,15 @@ export interface Parcel {
 }
 
 export interface Entry {
-  /** Recipients that were answered 250. */
-  readonly acknowledged: Set<string>;
+  /** Recipients that were answered 250, with that answer. */
+  readonly acknowledged: Map<string, string>;
+  /** On the clock of performance.now(): when it was first sent, and when its last acknowledgement was read. */
+  readonly since: number;
+  until: number;
+  /** Tries that ended with an answer or with the connection. */
+  tries: number;
+  /** The longest that one try took from MAIL to the last answer or to the end of the connection, ms. */
+  slowestMs: number;
   /** Times that a recipient was named without a final answer: it may have the message all the same. */
   unanswered: number;
   /** Answers that are neither 2xx nor 4xx. */
@@ -39,18 +46,35 @@ export interface Ledger {
   ): Promise<void>;
 }
 
+export interface LedgerOptions {
+  /** A receiver that says nothing for so long is given up; 30 s. */
+  readonly silenceMs?: number;
+}
+
 /** An empty ledger; several `carry` may run at once. */
-export function ledger(): Ledger {
+export function ledger({ silenceMs = 30_000 }: LedgerOptions = {}): Ledger {
   const entries = new Map<number, Entry>();
   let deferred = 0;
   const entryOf = (id: number): Entry => {
-    const entry = entries.get(id) ?? { acknowledged: new Set(), unanswered: 0, refusals: [] };
+    const now = performance.now();
+    const fresh: Entry = {
+      acknowledged: new Map(),
+      since: now,
+      until: now,
+      tries: 0,
+      slowestMs: 0,
+      unanswered: 0,
+      refusals: [],
+    };
+    const entry = entries.get(id) ?? fresh;
     entries.set(id, entry);
     return entry;
   };
   const book = (entry: Entry, recipients: readonly string[], reply: string): void => {
-    if (reply.startsWith("2")) for (const one of recipients) entry.acknowledged.add(one);
-    else if (reply.startsWith("4")) deferred++;
+    if (reply.startsWith("2")) {
+      for (const one of recipients) entry.acknowledged.set(one, reply);
+      entry.until = performance.now();
+    } else if (reply.startsWith("4")) deferred++;
     else entry.refusals.push(reply);
   };
 
@@ -77,6 +101,17 @@ export function ledger(): Ledger {
     }
   };
 
+  const timed = async (id: number, work: () => Promise<void>): Promise<void> => {
+    const entry = entryOf(id);
+    const begun = performance.now();
+    try {
+      await work();
+    } finally {
+      entry.tries++;
+      entry.slowestMs = Math.max(entry.slowestMs, performance.now() - begun);
+    }
+  };
+
   const settled = ({ id, to }: Parcel): boolean => {
     const entry = entries.get(id);
     return (
@@ -92,7 +127,7 @@ export function ledger(): Ledger {
     async carry(way, next, paceMs, signal) {
       const queue: Parcel[] = [];
       while (!signal.aborted) {
-        const wire = line(way.port);
+        const wire = line(way.port, silenceMs);
         try {
           await wire.reply();
           await wire.ask(`${way.lmtp ? "LHLO" : "EHLO"} mx.sender.example\r\n`);
@@ -101,7 +136,7 @@ export function ledger(): Ledger {
             const parcel = next() ?? queue.shift() ?? null;
             if (parcel === null) return;
             try {
-              await send(wire, parcel, way.lmtp);
+              await timed(parcel.id, () => send(wire, parcel, way.lmtp));
             } finally {
               if (!settled(parcel)) queue.push(parcel);
             }
@@ -130,15 +165,13 @@ interface Line {
   close(): void;
 }
 
-const SILENCE_MS = 30_000;
-
-function line(port: number): Line {
+function line(port: number, silenceMs: number): Line {
   const socket: Socket = connect(port, "127.0.0.1");
   let text = "";
   let gone = false;
   let wake: () => void = () => undefined;
   socket.setNoDelay(true);
-  socket.setTimeout(SILENCE_MS, () => socket.destroy());
+  socket.setTimeout(silenceMs, () => socket.destroy());
   socket.on("data", (piece: Buffer) => {
     text += piece.toString("latin1");
     wake();

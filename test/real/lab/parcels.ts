@@ -1,22 +1,28 @@
-// Messages for the crash suite: numbered, each different in every line, small ones and some of up to 1 MB, a few with the
-// EICAR test string. Their digests are those that test/bench/digest-body.ts makes on the other side.
+// Messages for the crash suites: numbered, each different in every line, small ones and some of up to 1 MB, a few with a test string
+// of the scanners or a banned name. Their digests are those that test/bench/digest-body.ts makes on the other side.
 import { createHash } from "node:crypto";
 import { digestBody, MARK } from "../../bench/digest-body.ts";
 import type { Parcel } from "./ledger.ts";
 
 const EICAR = "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*";
 
+const GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+
+export type Kind = "clean" | "virus" | "spam" | "banned";
+
+const BODY: Readonly<Record<Kind, readonly string[]>> = {
+  clean: [],
+  virus: [EICAR],
+  spam: [GTUBE],
+  banned: [],
+};
+
 export interface Numbered extends Parcel {
   readonly sha256: string;
 }
 
 /** Message `id` of about `octets`, with lines that begin with dots and with 8-bit text. */
-export function parcel(
-  id: number,
-  octets: number,
-  to: readonly string[],
-  infected: boolean,
-): Numbered {
+export function parcel(id: number, octets: number, to: readonly string[], kind: Kind): Numbered {
   const head = [
     `${MARK}${id}`,
     `Message-ID: <kill-${id}@sender.example>`,
@@ -25,11 +31,11 @@ export function parcel(
     "To: user@ours.example",
     `Subject: kill-${id}`,
     "MIME-Version: 1.0",
-    "Content-Type: text/plain; charset=utf-8",
+    `Content-Type: text/plain; charset=utf-8${kind === "banned" ? "; name=invoice.pdf.exe" : ""}`,
     "Content-Transfer-Encoding: 8bit",
     "",
     `Message ${id}. Grüße.`,
-    ...(infected ? [EICAR] : []),
+    ...BODY[kind],
     ".",
     "..two dots",
   ];
