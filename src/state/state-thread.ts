@@ -69,6 +69,8 @@ export class StateThread {
 
   async close(): Promise<void> {
     this.closed = true;
+    // What was asked just now has no thread yet.
+    this.send();
     while (this.waiting && this.thread !== null)
       await new Promise((resolve) => setTimeout(resolve, 5));
     await this.thread?.terminate();

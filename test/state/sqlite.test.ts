@@ -65,6 +65,17 @@ describe("the embedded store", () => {
     await store.close();
   });
 
+  it("has written on close what it told, even if it is closed at once", async () => {
+    const file = await prepared();
+    const store = sqliteStore(file, 10_000);
+    const now = Date.now();
+    await store.greylist.ask([question()], TIMES, now);
+    await store.close();
+    const again = sqliteStore(file, 10_000);
+    expect(await again.greylist.records({}, 10, now)).toHaveLength(1);
+    await again.close();
+  });
+
   it("has written on close what it told", async () => {
     const file = await prepared();
     const store = sqliteStore(file, 10_000);
