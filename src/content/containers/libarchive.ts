@@ -26,6 +26,8 @@ export interface Entry {
   readonly name: string;
   readonly what: Member["what"];
   readonly encrypted: boolean;
+  /** What a link points to, as far as it is text; else "". */
+  readonly target: string;
 }
 
 /** An archive that is being read from its start. `close` it. */
@@ -93,6 +95,7 @@ class Unpacking implements Unpacker {
         name: library.entry_pathname(entry),
         what: TYPES.get(library.entry_filetype(entry)) ?? "special",
         encrypted: library.entry_is_encrypted(entry) !== 0,
+        target: library.entry_symlink(entry),
       };
     });
   }

@@ -3,7 +3,8 @@
 import { Cursor } from "./cursor.ts";
 import { Broken } from "./format.ts";
 import type { Format } from "./format.ts";
-import { LzmaDecoder, propertiesOf } from "./lzma.ts";
+import { propertiesOf } from "./lzma-model.ts";
+import { LzmaDecoder } from "./lzma.ts";
 import type { Octets } from "./octets.ts";
 
 const ALONE_HEADER = 13;

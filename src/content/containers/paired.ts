@@ -6,13 +6,18 @@ import { unpack } from "./libarchive.ts";
 import type { Entry, Unpacker } from "./libarchive.ts";
 import type { Octets } from "./octets.ts";
 
+export interface Listed extends Member {
+  /** How many octets it has, where the list tells. */
+  readonly size?: number | null;
+}
+
 /**
  * The listed members in order. Files get octets unless they have some, or are encrypted. The list goes on when libarchive cannot: the
  * rest say what was the matter. Members that only libarchive sees come last, under the names that it knows.
  */
 export async function* paired(
   file: Octets,
-  listed: Iterable<Member>,
+  listed: Iterable<Listed>,
   report: Report,
 ): AsyncGenerator<Member> {
   const beside = new Beside(file);
@@ -65,13 +70,13 @@ class Beside {
   }
 
   /** The listed member with the octets of the next entry. */
-  async with(listed: Member): Promise<Member> {
+  async with(listed: Listed): Promise<Member> {
     const entry = await this.next();
     if (listed.what !== "file" || listed.encrypted === true || listed.octets) return listed;
-    if (entry !== null) {
-      if (entry.what === "directory") return listed;
-      return { ...this.member(), ...listed, what: entry.what };
-    }
+    if (entry?.what === "directory") return listed;
+    if (entry?.what === "link")
+      return { ...listed, ...linkFrom(entry.target, listed.size ?? null) };
+    if (entry !== null) return { ...this.member(), ...listed };
     const { kind, message } = this.stopped ?? new Broken("fewer members than listed");
     return { ...listed, defects: [...(listed.defects ?? []), { kind, detail: message }] };
   }
@@ -81,7 +86,7 @@ class Beside {
     const { name, what, encrypted } = this.#entry!;
     const unpacker = this.#unpacker!;
     const member = { names: name === "" ? [] : [name], what };
-    if (what !== "file") return member;
+    if (what === "directory" || what === "link") return member;
     if (encrypted) return { ...member, encrypted };
     return { ...member, octets: () => unpacker.octets() };
   }
@@ -89,4 +94,12 @@ class Beside {
   close(): void {
     this.#unpacker?.close();
   }
+}
+
+/** A link that is listed as a file, and is one where links are not known: its octets are the target, else more than libarchive tells. */
+function linkFrom(target: string, size: number | null): Partial<Member> {
+  const octets = Buffer.from(target);
+  if (octets.length === size) return { octets: () => [octets] };
+  const detail = "a link that is not a path";
+  return { octets: () => [octets], defects: [{ kind: "container-unsupported", detail }] };
 }

@@ -24,6 +24,8 @@ const STORED = 0x30;
 const UNIX = 3;
 const LINK = 0o120000;
 const KIND = 0o170000;
+/** What is longer is no path, and a file to those who know no links. */
+const MAX_LINK = 4096;
 
 /** The blocks of interest from the mark on. Throws Broken where they break off. */
 export function* rar4Events(file: Octets): Generator<RarEvent> {
@@ -66,7 +68,8 @@ function memberOf(
   const length = block.readUInt16LE(26);
   const at = (flags & LARGE) !== 0 ? FIXED + 8 : FIXED;
   const name = block.subarray(at, at + length);
-  const link = block[15] === UNIX && (block.readUInt32LE(28) & KIND) === LINK;
+  const link =
+    block[15] === UNIX && (block.readUInt32LE(28) & KIND) === LINK && data.size <= MAX_LINK;
   return {
     is: "member",
     names: (flags & UNICODE) !== 0 ? unicodeNames(name) : namesFrom(name),

@@ -70,7 +70,8 @@ function memberOf(
   const names = namesFrom(block.take(block.number()));
   const records = recordsOf(extra);
   const encrypted = records.has(EXTRA_ENCRYPTION);
-  const link = records.has(EXTRA_REDIRECTION);
+  // Its target stands in the record.
+  const link = records.has(EXTRA_REDIRECTION) && data.size === 0;
   return {
     is: "member",
     names,

@@ -1,10 +1,12 @@
 // 7z: the directory is read here, for its names and for what is encrypted; the octets come from libarchive.
 import { Broken } from "./format.ts";
-import type { Format, Member } from "./format.ts";
+import type { Format } from "./format.ts";
 import type { Octets } from "./octets.ts";
 import { paired, unlisted } from "./paired.ts";
+import type { Listed } from "./paired.ts";
 import { directoryOf } from "./sevenzip-header.ts";
 import type { Directory } from "./sevenzip-header.ts";
+import { sizeIn } from "./sevenzip-streams.ts";
 
 export const sevenZip: Format = {
   name: "7z",
@@ -29,7 +31,7 @@ function readable(file: Octets): ReturnType<typeof directoryOf> | Broken {
 }
 
 /** The entries in their order; those with octets follow the order of the folders. */
-function* listed(directory: Directory): Generator<Member> {
+function* listed(directory: Directory): Generator<Listed> {
   const folders = directory.folders[Symbol.iterator]();
   let folder = folders.next();
   let left = folder.value?.files ?? 0;
@@ -47,8 +49,10 @@ function* listed(directory: Directory): Generator<Member> {
       left = folder.value?.files ?? 0;
     }
     if (folder.done === true && name === null) throw new Broken("7z: fewer entries than declared");
+    const held = folder.value;
+    const index = (held?.files ?? 0) - left;
     left--;
-    const encrypted = folder.value?.encrypted === true;
-    yield encrypted ? { names, what: "file", encrypted } : { names, what: "file" };
+    if (held?.encrypted === true) yield { names, what: "file", encrypted: true };
+    else yield { names, what: "file", size: held === undefined ? null : sizeIn(held, index) };
   }
 }

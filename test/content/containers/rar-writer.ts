@@ -4,7 +4,7 @@ import { crc32 } from "node:zlib";
 export interface Stored {
   /** In version 4 the octets of the name as they stand, UTF-8 or the packer's own coding. */
   readonly name: string | Buffer;
-  readonly data?: string;
+  readonly data?: string | Buffer;
   readonly encrypted?: boolean;
   readonly directory?: boolean;
   /** Goes on in the next volume. */
@@ -29,7 +29,7 @@ export function rar4(members: readonly Stored[], { volume = false, sealed = fals
 }
 
 function member4(member: Stored): Buffer {
-  const data = Buffer.from(member.data ?? "");
+  const data = Buffer.from((member.data ?? "") as string);
   const name = Buffer.from(member.name as string);
   const fixed = Buffer.alloc(25);
   fixed.writeUInt32LE(data.length, 0);
@@ -68,7 +68,7 @@ export function rar5(members: readonly Stored[], { volume = false, sealed = fals
 }
 
 function member5(member: Stored): Buffer {
-  const data = Buffer.from(member.data ?? "");
+  const data = Buffer.from((member.data ?? "") as string);
   const name = Buffer.from(member.name as string);
   // The record of the extra area that tells of encryption: its size and type, and what a reader without a password skips.
   const extra = member.encrypted === true ? Buffer.from([3, 1, 0, 0]) : Buffer.alloc(0);
