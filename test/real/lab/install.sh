@@ -8,6 +8,7 @@ packages=(postfix postfix-pcre dovecot-imapd dovecot-lmtpd swaks logwatch libmai
 packages+=(clamav-daemon clamdscan redis-server rbldnsd bind9-dnsutils e2fsprogs util-linux)
 packages+=(spamassassin spamd amavisd-new)
 # What makes the archives of the zoo.
+packages+=(arj dosfstools exfatprogs fdisk gcab genisoimage jlha-utils lz4 lzip mtools ncompress ntfs-3g qemu-utils wimtools)
 packages+=(zip p7zip-full cpio pax rpm binutils python3 gzip bzip2 xz-utils zstd)
 # Makers and readers of documents.
 packages+=(qpdf wixl msitools tnef libreoffice-writer-nogui)
