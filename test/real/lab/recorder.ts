@@ -19,7 +19,7 @@ export interface Said {
 
 /**
  * `mute` accepts connections and says nothing; `hang` takes the message and answers after HANG_MS; `garbage` answers the dot with
- * nonsense; `close` closes after the dot; `cut` closes in the middle of DATA; `stall` stops reading there.
+ * nonsense; `close` closes after the dot; `cut` closes in the middle of DATA; `stall` stops reading there and closes after HANG_MS.
  */
 export type Manner = "well" | "mute" | "hang" | "garbage" | "close" | "cut" | "stall";
 
@@ -69,7 +69,10 @@ function converse(socket: Socket): void {
   if (manner === "mute") return;
   socket.on("data", (piece: Buffer) => {
     if (body !== null && manner === "cut") return void socket.destroy();
-    if (body !== null && manner === "stall") return void socket.pause();
+    if (body !== null && manner === "stall") {
+      setTimeout(() => socket.destroy(), HANG_MS);
+      return void socket.pause();
+    }
     waiting = waiting.length === 0 ? piece : Buffer.concat([waiting, piece]);
     for (;;) {
       if (body !== null) {
