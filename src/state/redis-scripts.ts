@@ -169,3 +169,29 @@ if instance ~= '' then
 end
 return {i(used), allowed}
 `;
+
+/**
+ * KEYS: the memory of this flush, then one sorted set per table. ARGV: names that a table keeps when it has more than twice as
+ * many, milliseconds that the flush is remembered, then for each table: its lifetime, number of names, names and counts.
+ */
+export const ADD_STATS = `
+local kept = tonumber(ARGV[1])
+if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[2]) then return 0 end
+local a = 2
+for k = 2, #KEYS do
+  local lives, names = ARGV[a + 1], tonumber(ARGV[a + 2])
+  a = a + 2
+  for n = 1, names do
+    redis.call('ZINCRBY', KEYS[k], ARGV[a + 2], ARGV[a + 1])
+    a = a + 2
+  end
+  local size = redis.call('ZCARD', KEYS[k])
+  if size > 2 * kept then
+    local gone, rare = redis.call('ZPOPMIN', KEYS[k], size - kept), 0
+    for n = 2, #gone, 2 do rare = rare + tonumber(gone[n]) end
+    redis.call('ZINCRBY', KEYS[k], string.format('%.0f', rare), '')
+  end
+  redis.call('PEXPIRE', KEYS[k], lives)
+end
+return 1
+`;

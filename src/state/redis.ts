@@ -8,7 +8,10 @@ import { SEEN_MS, type RateStore } from "./rate-store.ts";
 import { clearDeadline, deadline, type Deadline } from "../sys/deadlines.ts";
 import { redisConnection, type Connection, type RedisOptionsOfOurs } from "./redis-connection.ts";
 import { personKeyOf, redisGreylist } from "./redis-greylist.ts";
+import { redisNodes } from "./redis-nodes.ts";
 import { TAKE } from "./redis-scripts.ts";
+import { redisStats } from "./redis-stats.ts";
+import type { SharedNodes } from "./shared-nodes.ts";
 import type { Store } from "./store.ts";
 
 /** The few ways in which postern talks to Redis. Keys come without the prefix. */
@@ -27,11 +30,16 @@ export interface RedisCalls {
   pending(work: Promise<unknown>): void;
 }
 
+/** A store that also knows of the other nodes. */
+export interface SharedStore extends Store {
+  readonly nodes: SharedNodes;
+}
+
 /** Commands under way; more are refused at once, so that an absent server does not fill the memory. */
 const MAX_WAITING = 2000;
 
 /** Connects in the background; what is asked meanwhile waits up to the deadline. Throws when the URL is none. */
-export function redisStore(options: RedisOptionsOfOurs): Store {
+export function redisStore(options: RedisOptionsOfOurs): SharedStore {
   const connection = redisConnection(options);
   const work = new Set<Promise<unknown>>();
   const redis = calls(connection, options.prefix, options.deadlineMs, work);
@@ -40,6 +48,8 @@ export function redisStore(options: RedisOptionsOfOurs): Store {
     greylist: redisGreylist(redis),
     rates: rates(redis),
     people: people(redis),
+    nodes: redisNodes(redis),
+    stats: redisStats(redis),
     async close() {
       await Promise.allSettled(work);
       connection.disconnect();

@@ -4,8 +4,9 @@ import { KNOWN_MS } from "./known-people.ts";
 import { SEEN_MS, type RateAnswer } from "./rate-store.ts";
 import { sqliteGreylist, type SqliteGreylist } from "./sqlite-greylist.ts";
 import { EXPIRING } from "./sqlite-schema.ts";
+import { sqliteStats, type SqliteStats } from "./sqlite-stats.ts";
 
-export interface Operations extends SqliteGreylist {
+export interface Operations extends SqliteGreylist, SqliteStats {
   take(
     key: string,
     instance: string,
@@ -30,6 +31,7 @@ export function sqliteOperations(db: DatabaseSync): Operations {
   );
   return {
     ...sqliteGreylist(db),
+    ...sqliteStats(db),
     take: taker(db),
     rememberPeople(people, now) {
       for (const person of people) putPerson.run(person, now + KNOWN_MS);

@@ -23,6 +23,12 @@ export const SCHEMA = `
     key TEXT NOT NULL, instance TEXT NOT NULL, count INTEGER NOT NULL, allowed INTEGER NOT NULL,
     until INTEGER NOT NULL, PRIMARY KEY (key, instance)) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS rates_seen_until ON rates_seen (until);
+  CREATE TABLE IF NOT EXISTS stats (
+    span TEXT NOT NULL, kind TEXT NOT NULL, start INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,
+    until INTEGER NOT NULL, PRIMARY KEY (span, kind, start, name)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS stats_until ON stats (until);
+  CREATE TABLE IF NOT EXISTS stats_added (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS stats_added_until ON stats_added (until);
 `;
 
 /** Tables with the columns that name a row; for expiry. */
@@ -33,4 +39,6 @@ export const EXPIRING: readonly (readonly [table: string, key: string])[] = [
   ["people", "person"],
   ["rates", "key"],
   ["rates_seen", "key, instance"],
+  ["stats", "span, kind, start, name"],
+  ["stats_added", "id"],
 ];

@@ -59,6 +59,10 @@ export function sqliteStore(file: string, deadlineMs: number = STORE_DEADLINE_MS
       remember: (people, now) => call("rememberPeople", people, now),
       has: (person, now) => call("knows", person, now),
     },
+    stats: {
+      add: (id, counts, now) => call("addStats", id, counts, now),
+      read: (...args) => call("readStats", ...args),
+    },
     async close() {
       here.close();
       await thread.close();

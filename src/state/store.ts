@@ -4,12 +4,17 @@ import type { GreylistStore } from "./greylist-store.ts";
 import type { HandedOn } from "./handed-on.ts";
 import type { KnownPeople } from "./known-people.ts";
 import type { RateStore } from "./rate-store.ts";
+import type { SharedNodes } from "./shared-nodes.ts";
+import type { StatsStore } from "./stats-store.ts";
 
 export interface Store {
   readonly handedOn: HandedOn;
   readonly greylist: GreylistStore;
   readonly rates: RateStore;
   readonly people: KnownPeople;
+  readonly stats: StatsStore;
+  /** What nodes tell one another; absent where the state is this host's alone. */
+  readonly nodes?: SharedNodes;
   close(): Promise<void>;
 }
 

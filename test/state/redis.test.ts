@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { redisStore } from "../../src/state/redis.ts";
 import { redisPlace } from "../../src/state/redis-url.ts";
-import { question, stateContract, TIMES } from "../contract/state.ts";
+import { question, stateContract, TIMES, type StateRig } from "../contract/state.ts";
+import { statsContract } from "../contract/stats.ts";
 import { redisServer, whyNoRedis, type RedisServer } from "../fakes/redis-server.ts";
 
 const missing = whyNoRedis();
@@ -18,7 +19,7 @@ describe.skipIf(missing !== null)(
       await server?.stop();
     });
 
-    stateContract("redis", async () => {
+    const open = async (): Promise<StateRig> => {
       const url = server?.url ?? "";
       const options = { url, prefix: `t${rigs++}:[*]`, deadlineMs: 10_000 };
       const [store, other] = [redisStore(options), redisStore(options)];
@@ -29,7 +30,9 @@ describe.skipIf(missing !== null)(
           await Promise.all([store.close(), other.close()]);
         },
       };
-    });
+    };
+    stateContract("redis", open);
+    statsContract("redis", open);
 
     it("rejects within the deadline while the server is gone, tells once, and comes back by itself", async () => {
       const own = await redisServer();

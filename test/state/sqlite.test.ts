@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { prepareStore, sqliteStore } from "../../src/state/sqlite.ts";
-import { question, stateContract, TIMES } from "../contract/state.ts";
+import { question, stateContract, TIMES, type StateRig } from "../contract/state.ts";
+import { statsContract } from "../contract/stats.ts";
 
 const dirs: string[] = [];
 afterEach(async () => {
@@ -19,7 +20,7 @@ async function prepared(): Promise<string> {
   return file;
 }
 
-stateContract("sqlite", async () => {
+const open = async (): Promise<StateRig> => {
   const file = await prepared();
   const [store, other] = [sqliteStore(file, 10_000), sqliteStore(file, 10_000)];
   return {
@@ -29,7 +30,9 @@ stateContract("sqlite", async () => {
       await Promise.all([store.close(), other.close()]);
     },
   };
-});
+};
+stateContract("sqlite", open);
+statsContract("sqlite", open);
 
 describe("the embedded store", () => {
   it("is prepared again without losing anything", async () => {
