@@ -2,6 +2,7 @@
 // that knows all of them; it decides nothing itself.
 import { accessSync, constants } from "node:fs";
 import { dirname, join } from "node:path";
+import { admission, announcedSize, type Admission } from "./admission.ts";
 import type { SmtpDestination } from "./clients/smtp.ts";
 import { clamdService } from "./clamd-service.ts";
 import type { Config } from "./config.ts";
@@ -23,6 +24,7 @@ import type { TreeReader } from "./content/tree.ts";
 import type { GreylistMeans } from "./checks/greylist.ts";
 import type { SpamMeans } from "./checks/spam.ts";
 import { greylisting } from "./greylisting.ts";
+import { heldMail, type HeldMail } from "./held-mail.ts";
 import { deliversHere } from "./housekeeping.ts";
 import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
 import { openStore } from "./open-store.ts";
@@ -34,14 +36,13 @@ import type { Destination } from "./mail/destination.ts";
 import type { Address } from "./mail/address.ts";
 import { networks } from "./mail/ip.ts";
 import type { Transaction } from "./mail/message.ts";
-import { ok, tempfail } from "./mail/reply.ts";
+import { ok } from "./mail/reply.ts";
 import { quarantine } from "./mailstore/quarantine.ts";
 import type { RuleSource } from "./ruleset/source.ts";
 import { scoring } from "./scoring.ts";
 import type { Listener } from "./servers/listener.ts";
 import { smtpServer, SMTP_DEFAULTS, type SmtpHandler, type SmtpListener } from "./servers/smtp.ts";
 import type { Store } from "./state/store.ts";
-import { gate } from "./sys/gate.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 import { spoolRoom } from "./sys/spool.ts";
@@ -73,10 +74,11 @@ export async function startApp(
   const listening: string[] = [];
   const skipped: string[] = [];
   for (const entry of config.listener) {
-    if (entry.protocol === "http") continue;
-    const asked = entry.protocol === "policy" || entry.protocol === "clamd";
+    const links = entry.role === "links";
+    if (entry.protocol === "http" && !links) continue;
+    const asked = entry.protocol === "policy" || entry.protocol === "clamd" || links;
     const listener = asked ? rooms.asked(entry) : rooms.listener(entry);
-    const what = asked ? entry.protocol : `${entry.protocol}, ${entry.role}`;
+    const what = asked && !links ? entry.protocol : `${entry.protocol}, ${entry.role}`;
     try {
       await listener.listen(whereOf(entry.listen));
       listeners.push(listener);
@@ -128,12 +130,13 @@ class Rooms {
   private readonly relays: Relays;
   private readonly outgoing: Destination | null;
   private readonly spool: ReturnType<typeof spoolRoom>;
-  private readonly gate: ReturnType<typeof gate>;
+  private readonly admission: Admission;
   private readonly deep: ReturnType<typeof deepening>;
   private readonly quarantine: ReturnType<typeof quarantine>;
   private readonly notices: Notices;
   private readonly policy: ReturnType<typeof policyService>;
   private readonly clamd: ReturnType<typeof clamdService>;
+  private readonly held: HeldMail;
 
   constructor(config: Config, source: RuleSource, log: Log, metrics: Metrics, store: Store) {
     this.config = config;
@@ -148,7 +151,7 @@ class Rooms {
     this.lookups.use(this.bench.rules);
     this.signer = signer(this.bench.rules.dkim, config.dkim.keys);
     this.spool = spoolRoom({ dir: join(config.server.state_dir, "spool") });
-    this.gate = gate(config.limits.in_flight);
+    this.admission = admission(config, log, metrics);
     this.deep = deepening(config, metrics);
     this.quarantine = quarantine({
       directory: config.quarantine.dir,
@@ -183,12 +186,25 @@ class Rooms {
       around: surroundings(config, undefined, this.deep),
       judging: { checkDeadlineMs: config.limits.check_deadline, onCheck: this.onCheck },
       spool: this.spool,
-      gate: this.gate,
+      admit: () => this.admission.stream(),
       log,
       metrics,
     });
-    metrics.inFlight.set(0);
+    this.held = this.holding();
     metrics.spoolBytes.set(0);
+  }
+
+  private holding(): HeldMail {
+    return heldMail({
+      config: this.config,
+      quarantine: this.quarantine,
+      store: this.store,
+      relays: this.relays,
+      local: this.local.filter,
+      routeTo: (address) => this.routeTo(address),
+      log: this.log,
+      metrics: this.metrics,
+    });
   }
 
   private readonly onCheck: NonNullable<JudgeOptions["onCheck"]> = (name, ms, failed, error) => {
@@ -227,6 +243,8 @@ class Rooms {
   }
 
   async close(): Promise<void> {
+    this.admission.close();
+    await this.held.stop();
     await this.notices.drain(this.config.limits.stop_deadline);
     await this.relays.close();
     await this.deep.close();
@@ -237,6 +255,7 @@ class Rooms {
 
   /** A listener that answers questions and takes no mail. */
   asked(entry: ListenerConfig): Listener {
+    if (entry.protocol === "http") return this.held.listener(entry);
     return entry.protocol === "clamd" ? this.clamd(entry) : this.policy(entry);
   }
 
@@ -274,7 +293,6 @@ class Rooms {
   }
 
   private handler(entry: ListenerConfig, destination: Destination): SmtpHandler {
-    const passes = new WeakMap<Transaction, () => void>();
     const trees = new WeakMap<Transaction, TreeReader>();
     const means =
       entry.role === "delivery"
@@ -285,19 +303,14 @@ class Rooms {
       entry.mode === "before-queue"
         ? this.config.limits.budget_before_queue
         : this.config.limits.budget_after_queue;
-    const { metrics, gate: door } = this;
+    const { metrics, admission: door } = this;
     const local = [this.local.filter, this.local.delivery].find((one) => one === destination);
     return {
-      mail: async (transaction) => {
-        const pass = door.tryEnter() ?? (await door.enter(Math.min(budget, 30_000)));
-        if (pass === null)
-          return tempfail(451, "4.3.2", "Too many messages in flight, try again later");
-        passes.set(transaction, pass);
-        metrics.inFlight.inc();
-        return ok("Ok", "2.1.0");
-      },
+      mail: (transaction) => door.mail(transaction, Math.min(budget, 30_000)),
       rcpt: (transaction, recipient) =>
         local?.rcpt(recipient, announcedSize(transaction)) ?? ok("Ok", "2.1.5"),
+      data: (transaction) => door.data(transaction),
+      grew: (transaction, octets) => door.grew(transaction, octets),
       message: async (transaction, spool, gone) => {
         metrics.spoolBytes.set(this.spool.held);
         const arrived = trees.get(transaction) ?? null;
@@ -312,8 +325,7 @@ class Rooms {
         },
       }),
       end: (transaction) => {
-        passes.get(transaction)?.();
-        metrics.inFlight.dec();
+        door.end(transaction);
         metrics.spoolBytes.set(this.spool.held);
       },
     };
@@ -363,6 +375,7 @@ class Rooms {
       socket,
       addressExtension: config.next_hop.address_extension,
       quarantine: this.quarantine,
+      nextHop: entry.next_hop ?? config.next_hop.relay,
     };
     const ours = destination === this.local.filter;
     const common = this.commonMeans();
@@ -406,15 +419,6 @@ class Rooms {
     const relay = entry.next_hop ?? this.config.next_hop.relay;
     return relay === "local" ? this.local.filter : this.relays.to(relay);
   }
-}
-
-/** SIZE of the MAIL command, or 0. */
-function announcedSize({ senderParams }: Transaction): number {
-  const size = Number(
-    /^SIZE=(\d{1,15})$/i.exec(senderParams.find((param) => /^size=/i.test(param)) ?? "")?.[1] ??
-      "0",
-  );
-  return Number.isSafeInteger(size) ? size : 0;
 }
 
 function offersDsn(destination: Destination): boolean {

@@ -13,6 +13,7 @@ import {
 } from "./config-values.ts";
 import { redisPlace } from "./state/redis-url.ts";
 import { SUSPICIONS } from "./verdict/suspicion.ts";
+import { heldTables } from "./config-held.ts";
 import { folderDirectory } from "./mailstore/folder-name.ts";
 
 export const listenerSchema = z.strictObject({
@@ -23,9 +24,11 @@ export const listenerSchema = z.strictObject({
     ),
   listen: listen.describe("host:port or unix:/path"),
   role: z
-    .enum(["filter", "delivery"])
+    .enum(["filter", "delivery", "links"])
     .default("filter")
-    .describe("filter judges and hands on; delivery writes into Maildirs without judging"),
+    .describe(
+      "filter judges and hands on; delivery writes into Maildirs without judging; links (protocol http) serves the release links of digests and nothing else",
+    ),
   mode: z
     .enum(["after-queue", "before-queue"])
     .default("after-queue")
@@ -79,6 +82,9 @@ export const schema = z.strictObject({
           "The rule files; default: rules beside the file, else those that came with postern",
         ),
       workers: count(1).describe("Processes that judge mail"),
+      worker_memory: octets("1G").describe(
+        "Resident memory from which a worker is replaced by a new one; from half more it takes no mail (452 4.3.1), from twice it is killed",
+      ),
       log_format: z
         .enum(["text", "json"])
         .default("text")
@@ -244,18 +250,18 @@ export const schema = z.strictObject({
       ),
     })
     .prefault({}),
-  quarantine: z
-    .strictObject({
-      dir: z.string().optional().describe("Default: state_dir/quarantine"),
-      max_age: duration("30d").describe("Older copies are removed by themselves"),
-      max_size: octets("5G").describe("Above this the oldest copies are removed"),
-    })
-    .prefault({}),
+  ...heldTables,
   limits: z
     .strictObject({
       message_size: octets("100M").describe("Larger messages get 552 5.3.4"),
       in_flight: count(100).describe(
         "Messages between MAIL FROM and reply, per worker; more wait, then get 451 4.3.2",
+      ),
+      in_flight_bytes: octets("1G").describe(
+        "Octets of these messages, as announced by SIZE or come so far, per worker; more wait; a message that outgrows it beside others gets 452 4.3.1",
+      ),
+      min_free: octets("100M").describe(
+        "What must stay free on the disk of state_dir (a tenth of a disk below 1000M), else 452 4.3.1 at MAIL and DATA",
       ),
       connections: count(500).describe("Connections per listener and worker; more get 421 4.3.2"),
       recipients: count(1100).describe("Recipients of one message; more get 452 4.5.3"),

@@ -76,6 +76,7 @@ export function parseConfig(text: string, file: string): Config {
   checkGreylist(result.data, text, file);
   checkClamd(result.data, text, file);
   checkSpamd(result.data, text, file);
+  checkDigest(result.data, text, file);
   const rulesDir = result.data.server.rules_dir;
   if (rulesDir !== undefined && !existsSync(resolve(dirname(file), rulesDir))) {
     // Without rules every message would be accepted: a misspelt path must not start.
@@ -176,7 +177,9 @@ function checkListeners(config: ConfigFile, text: string, file: string): void {
       );
     }
     const { protocol } = listener;
-    if (protocol !== "smtp" && protocol !== "lmtp" && listener.role === "delivery") {
+    if (listener.role === "links" && protocol !== "http") {
+      errors.push(`${at(i, "role")}: listener.role: "links" is for a listener of protocol http`);
+    } else if (protocol !== "smtp" && protocol !== "lmtp" && listener.role === "delivery") {
       const what = protocol === "http" ? "an http" : `a ${protocol}`;
       errors.push(`${at(i, "role")}: listener.role: ${what} listener has no role`);
     }
@@ -230,6 +233,13 @@ function checkSpamd({ spamd, limits }: ConfigFile, text: string, file: string): 
   if (spamd.deadline < limits.check_deadline) return;
   throw new ConfigError(
     `${file}:${lineOf(text, ["spamd", "deadline"])}: spamd.deadline: must be shorter than limits.check_deadline, which ends the check without a word`,
+  );
+}
+
+function checkDigest({ digest, delivery }: ConfigFile, text: string, file: string): void {
+  if (!digest.enabled || delivery.domains !== undefined) return;
+  throw new ConfigError(
+    `${file}:${lineOf(text, ["digest", "enabled"])}: digest.enabled: needs [delivery] domains, or nobody knows who is local`,
   );
 }
 

@@ -9,7 +9,7 @@ const COMMANDS: Readonly<
   serve: async () => (await import("./cli/serve.ts")).serve,
   scan: async () => (await import("./cli/scan.ts")).scan,
   rules: async () => (await import("./cli/rules.ts")).rules,
-  quarantine: async () => (await import("./cli/wired.ts")).quarantineCommand,
+  quarantine: async () => (await import("./cli/quarantine-command.ts")).quarantineCommand,
   greylist: async () => (await import("./cli/greylist-command.ts")).greylistCommand,
   user: async () => (await import("./cli/wired.ts")).userCommand,
   dkim: async () => (await import("./cli/dkim.ts")).dkim,
@@ -21,7 +21,7 @@ const USAGE = `usage: postern <command> [--config FILE] …
   serve [--log-format text|json]         run the server
   scan FILE…|DIR…|-                      judge messages without delivering them, and say why
   rules check|show                       check the rule files and run their cases; show them in effective order
-  quarantine list|show|release|delete|expire
+  quarantine list|show|release|delete|expire|digest|rotate-key
   greylist list|explain|allow|clear      why a sender waits, and what to do about it
   user add|del|list                      mailboxes, their passwords and aliases
   dkim keygen DOMAIN SELECTOR            a key to sign outgoing mail with, and the DNS record for it

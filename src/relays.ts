@@ -45,3 +45,14 @@ export function relays(config: Config, log: Log, metrics: Metrics): Relays {
     },
   };
 }
+
+/**
+ * The relay for a release: the one that the message came for, while the configuration still names it; else [outgoing], else
+ * [next_hop].
+ */
+export function releaseRelay(config: Config, nextHop: string | undefined): string {
+  const { listener, next_hop: common, outgoing } = config;
+  const named = new Set([common.relay, ...listener.flatMap((entry) => entry.next_hop ?? [])]);
+  if (nextHop !== undefined && named.has(nextHop)) return nextHop;
+  return outgoing.relay ?? common.relay;
+}

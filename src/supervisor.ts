@@ -87,7 +87,8 @@ async function listenHttp(
 ): Promise<Server[]> {
   const servers: Server[] = [];
   for (const listener of config.listener) {
-    if (listener.protocol !== "http") continue;
+    // Release links are the workers': they have the store and the way out.
+    if (listener.protocol !== "http" || listener.role === "links") continue;
     const allowed = networks(listener.allow ?? ["127.0.0.0/8", "::1"]);
     const server = httpServer({
       allows: (address) => address === "" || allowed.has(address),

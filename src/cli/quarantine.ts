@@ -1,14 +1,14 @@
-// `postern quarantine list|show|release|delete|expire`: what an operator does with kept messages. The store and the way
-// out come in `deps`; main.ts wires them. Exit codes: 0 done, 1 something failed, 2 the command makes no sense.
+// `postern quarantine list|show|release|delete|expire|digest|rotate-key`: what an operator does with kept messages. The store
+// and the way out come in `deps`; wired.ts wires them. Exit codes: 0 done, 1 something failed, 2 the command makes no sense.
 import { parseArgs } from "node:util";
-import { logAddress } from "../engine/log-text.ts";
+import { logText } from "../engine/log-text.ts";
+import { needsPostmaster, release } from "../engine/release.ts";
 import type { Destination } from "../mail/destination.ts";
 import { DEFAULT_MAX_HEADER_BYTES } from "../mail/header.ts";
 import type { Quarantine } from "../mailstore/quarantine.ts";
-import { KEPT_AS, type QuarantineEntry } from "../mailstore/quarantine-entry.ts";
 import { isMailId } from "../sys/ids.ts";
 import { terminalLines, terminalText } from "./escape.ts";
-import { release } from "./quarantine-release.ts";
+import { filterOf, LIST_FLAGS, listEntries, type ListFlags } from "./quarantine-list.ts";
 
 export interface QuarantineIo {
   /** Standard output and error. `out` resolves when more may be written. */
@@ -18,8 +18,14 @@ export interface QuarantineIo {
 
 export interface QuarantineDeps {
   readonly quarantine: Quarantine;
-  /** Where released mail goes; null when nothing is configured. */
-  readonly destination: Destination | null;
+  /** Where a release goes that came for this next hop (absent: not known); null when nothing is configured. */
+  readonly destination: (nextHop: string | undefined) => Destination | null;
+  /** Who runs the command, for log and entries: "command line (root)". */
+  readonly by: string;
+  /** Makes a new key for release links. */
+  readonly rotateKey: () => Promise<void>;
+  /** Sends the digest of the last day, to these recipients or to all; a line for each that was sent or was not. */
+  readonly digest: (recipients: readonly string[]) => Promise<readonly string[]>;
   readonly hostname: string;
   readonly now: () => Date;
   readonly newMailId: () => string;
@@ -30,35 +36,44 @@ export interface QuarantineDeps {
   readonly deadlineMs: number;
 }
 
-const USAGE = `usage: postern quarantine list [--json] [--category C] [--recipient R] [--since 2d]
+const USAGE = `usage: postern quarantine list [--json] [--category C] [--sender S] [--recipient R] [--subject TEXT]
+                               [--since 2d] [--before 1d] [--larger 100K] [--smaller 5M]
        postern quarantine show ID [--headers|--raw|--json]
-       postern quarantine release ID [RECIPIENT…]
+       postern quarantine release [--virus] ID [RECIPIENT…]
        postern quarantine delete ID…
        postern quarantine expire
+       postern quarantine digest [RECIPIENT…]   send the digest of the last day now
+       postern quarantine rotate-key            make every release link void that was sent so far
+S and R are addresses or @domain; ages are 30m, 12h, 2d, 1w
 `;
 const OPTIONS = {
   json: { type: "boolean" },
   headers: { type: "boolean" },
   raw: { type: "boolean" },
+  virus: { type: "boolean" },
   category: { type: "string" },
+  sender: { type: "string" },
   recipient: { type: "string" },
+  subject: { type: "string" },
   since: { type: "string" },
+  before: { type: "string" },
+  larger: { type: "string" },
+  smaller: { type: "string" },
 } as const;
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  list: ["json", "category", "recipient", "since"],
+  list: ["json", ...LIST_FLAGS],
   show: ["json", "headers", "raw"],
-  release: [],
+  release: ["virus"],
   delete: [],
   expire: [],
+  digest: [],
+  "rotate-key": [],
 };
 
-interface Flags {
-  readonly json?: boolean;
+interface Flags extends ListFlags {
   readonly headers?: boolean;
   readonly raw?: boolean;
-  readonly category?: string;
-  readonly recipient?: string;
-  readonly since?: string;
+  readonly virus?: boolean;
 }
 
 interface Told {
@@ -92,6 +107,10 @@ export async function quarantine(
   switch (command) {
     case "list":
       return list(told);
+    case "digest":
+      return digest(told);
+    case "rotate-key":
+      return rotateKey(told);
     case "show":
       return show(told);
     case "release":
@@ -101,35 +120,6 @@ export async function quarantine(
     default:
       return expire(told);
   }
-}
-
-async function list({ flags, words, io, deps }: Told): Promise<number> {
-  if (words.length > 0) return usage(io, `list takes no "${words[0] ?? ""}"`);
-  const { category, recipient } = flags;
-  if (category !== undefined && !KEPT_AS.some((known) => known === category)) {
-    return usage(io, `no such category: "${category}" (${KEPT_AS.join(", ")})`);
-  }
-  const since = flags.since === undefined ? undefined : sinceOf(flags.since, deps.now());
-  if (since === null) return usage(io, `--since wants a number and s, m, h, d or w: "2d"`);
-  const rows: { readonly time: string; readonly text: string }[] = [];
-  for await (const entry of deps.quarantine.list({ category, recipient, since })) {
-    if (flags.json === true) await io.out(`${JSON.stringify(entry)}\n`);
-    else rows.push({ time: entry.lastTime, text: row(entry) });
-  }
-  rows.sort((a, b) => (a.time < b.time ? -1 : 1));
-  for (const { text } of rows) await io.out(`${text}\n`);
-  return 0;
-}
-
-function row(entry: QuarantineEntry): string {
-  const [first] = entry.recipients;
-  const more = entry.recipients.length > 1 ? ` +${entry.recipients.length - 1}` : "";
-  const released = entry.released.length > 0 ? " (released)" : "";
-  const to = `${logAddress(first?.address ?? "")}${more}`;
-  const from = logAddress(entry.sender);
-  const subject = terminalText((entry.subject ?? "").slice(0, 80));
-  const when = entry.lastTime.slice(0, 16).replace("T", " ");
-  return `${entry.id}  ${when}  ${entry.keptAs.padEnd(9)}  ${String(entry.size).padStart(9)}  ${from} -> ${to}  ${subject}${released}`;
 }
 
 async function show({ flags, words, io, deps }: Told): Promise<number> {
@@ -163,16 +153,42 @@ async function show({ flags, words, io, deps }: Told): Promise<number> {
   }
 }
 
-async function releaseOne({ words, io, deps }: Told): Promise<number> {
+async function list({ flags, words, io, deps }: Told): Promise<number> {
+  if (words.length > 0) return usage(io, `list takes no "${words[0] ?? ""}"`);
+  const filter = filterOf(flags, deps.now());
+  if (typeof filter === "string") return usage(io, filter);
+  await listEntries(deps.quarantine.list(filter), flags.json === true, (text) => io.out(text));
+  return 0;
+}
+
+async function releaseOne({ flags, words, io, deps }: Told): Promise<number> {
   const [id, ...recipients] = words;
   if (id === undefined) return usage(io, "release takes an id");
   const found = await find(id, io, deps);
   if (typeof found === "number") return found;
-  if (deps.destination === null)
+  if (needsPostmaster(found.entry) === "virus" && flags.virus !== true)
+    return failed(io, `${id} holds a virus: release --virus ${id} if you mean it`);
+  const destination = deps.destination(found.entry.nextHop);
+  if (destination === null)
     return failed(io, "released mail has nowhere to go: set [outgoing] relay");
-  const outcome = await release(found, recipients, deps.destination, deps);
+  const order = { recipients, by: deps.by };
+  const outcome = await release(found, order, destination, deps);
   for (const line of outcome.lines) await io.out(`${terminalText(line)}\n`);
   return outcome.complete ? 0 : 1;
+}
+
+async function digest({ words, io, deps }: Told): Promise<number> {
+  const lines = await deps.digest(words);
+  for (const line of lines) await io.out(`${terminalText(line)}\n`);
+  return 0;
+}
+
+async function rotateKey({ words, io, deps }: Told): Promise<number> {
+  if (words.length > 0) return usage(io, `rotate-key takes no "${words[0] ?? ""}"`);
+  await deps.rotateKey();
+  deps.log(`audit: the key of release links was changed by ${logText(deps.by)}`);
+  await io.out("every release link sent so far is void\n");
+  return 0;
 }
 
 async function remove({ words, io, deps }: Told): Promise<number> {
@@ -181,7 +197,8 @@ async function remove({ words, io, deps }: Told): Promise<number> {
   if (bad !== undefined) return usage(io, `"${bad}" is no id: 12 letters, digits, - and _`);
   let code = 0;
   for (const id of words) {
-    if (!(await deps.quarantine.remove(id))) code = failed(io, `${id}: no such entry`);
+    if (await deps.quarantine.remove(id)) deps.log(`audit: ${id} deleted by ${logText(deps.by)}`);
+    else code = failed(io, `${id}: no such entry`);
   }
   return code;
 }
@@ -206,14 +223,6 @@ async function find(
 ): Promise<NonNullable<Awaited<ReturnType<Quarantine["read"]>>> | number> {
   if (!isMailId(id)) return usage(io, `"${id}" is no id: 12 letters, digits, - and _`);
   return (await deps.quarantine.read(id)) ?? failed(io, `${id}: no such entry`);
-}
-
-/** "2d" before now; null when it is no such thing. */
-function sinceOf(text: string, now: Date): Date | null {
-  const [, figure, unit] = /^(\d{1,6})([smhdw])$/.exec(text) ?? [];
-  if (figure === undefined || unit === undefined) return null;
-  const seconds = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 }[unit] ?? 1;
-  return new Date(Math.max(0, now.getTime() - Number(figure) * seconds * 1_000));
 }
 
 function usage(io: QuarantineIo, problem: string): number {

@@ -27,6 +27,8 @@ export interface FilterFacts {
   /** Delimiter for address extensions towards the next hop, "" = none. */
   readonly addressExtension: string;
   readonly quarantine: Quarantine;
+  /** Where mail of this listener goes, as the configuration writes it. */
+  readonly nextHop: string;
 }
 
 /** The edits of one recipient. */
@@ -144,6 +146,7 @@ export async function keepCopy(
       messageId: firstField(header, "message-id")?.value ?? null,
       subject: firstField(header, "subject")?.value ?? null,
       client: envelope.client,
+      nextHop: facts.nextHop,
       findings: judgement.findings,
       lines: copyLines(message, wanting, judgement, facts),
       receivedAt: envelope.startedAt,

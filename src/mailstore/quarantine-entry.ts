@@ -33,6 +33,8 @@ export interface Release {
   /** ISO 8601. */
   readonly time: string;
   readonly recipients: readonly string[];
+  /** Who asked for it: "command line (root)", "link from [192.0.2.1]". Absent in entries of older versions. */
+  readonly by?: string;
 }
 
 export interface QuarantineEntry {
@@ -61,6 +63,8 @@ export interface QuarantineEntry {
   readonly messageId: string | null;
   readonly subject: string | null;
   readonly client: Client;
+  /** The relay that the message came for, as the configuration writes it: a release goes there too. Absent: not known. */
+  readonly nextHop?: string;
   readonly findings: readonly Finding[];
   readonly released: readonly Release[];
 }
@@ -116,6 +120,7 @@ export function parseEntry(text: string, name: string): QuarantineEntry | null {
     (value["recipients"] as unknown[]).every(isRecipient) &&
     (value["senderParams"] as unknown[]).every((param) => typeof param === "string") &&
     (value["released"] as unknown[]).every(isRelease) &&
+    isTextOrAbsent(value["nextHop"]) &&
     isObject(value["client"]);
   return fits ? (value as unknown as QuarantineEntry) : null;
 }
@@ -133,7 +138,13 @@ function isRecipient(value: unknown): boolean {
 }
 
 function isRelease(value: unknown): boolean {
-  return isObject(value) && typeof value["time"] === "string" && Array.isArray(value["recipients"]);
+  return (
+    isObject(value) &&
+    typeof value["time"] === "string" &&
+    isTextOrAbsent(value["by"]) &&
+    Array.isArray(value["recipients"]) &&
+    value["recipients"].every((recipient) => typeof recipient === "string")
+  );
 }
 
 function jsonOf(text: string): Record<string, unknown> | null {
@@ -152,6 +163,10 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isCount(value: unknown): boolean {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isTextOrAbsent(value: unknown): boolean {
+  return value === undefined || typeof value === "string";
 }
 
 function isTextOrNull(value: unknown): boolean {

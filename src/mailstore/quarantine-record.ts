@@ -27,18 +27,12 @@ export interface QuarantineInput {
   readonly messageId: string | null;
   readonly subject: string | null;
   readonly client: Client;
+  /** The relay that the message came for; absent: not known. */
+  readonly nextHop?: string;
   readonly findings: readonly Finding[];
   /** Complete fields of ours that stand in the copy: X-Amavis-Alert, X-Spam-*, Received (verdict/edits.ts makes them). */
   readonly lines: readonly string[];
   readonly receivedAt: Date;
-}
-
-export interface Filter {
-  readonly category?: string | undefined;
-  /** Raw recipient address, compared without regard to case. */
-  readonly recipient?: string | undefined;
-  /** Kept (or come again) at this time or later. */
-  readonly since?: Date | undefined;
 }
 
 /** Bounds of what a record holds of hostile text. */
@@ -77,6 +71,7 @@ export function entryOf(
     messageId: cut(input.messageId),
     subject: cut(input.subject),
     client: input.client,
+    ...(input.nextHop !== undefined && { nextHop: input.nextHop }),
     findings: bounded(input.findings),
     released: [],
   };
@@ -95,30 +90,27 @@ export function again(earlier: QuarantineEntry, input: QuarantineInput): Quarant
   };
 }
 
-/** The lines in front of the copy, as octets: the envelope, then what delivery would have shown. */
+/** The lines in front of the stored copy, as octets: the envelope, then what delivery would have shown. */
 export function prefixOf(input: QuarantineInput, as: KeptAs): Buffer {
+  const lines = [
+    fieldLine("Return-Path", bracketed(input.sender?.raw ?? "")),
+    fieldLine("Delivered-To", `${as}-quarantine`),
+    ...keptLines(input),
+  ];
+  return Buffer.from(`${lines.join("\r\n")}\r\n`);
+}
+
+/** Complete fields that tell of a kept copy, wherever it is kept, where it came from and why. */
+export function keptLines(input: QuarantineInput): readonly string[] {
   const from = bracketed(input.sender?.raw ?? "");
   const blocked = input.recipients.filter((r) => r.blocked);
-  const lines = [
-    fieldLine("Return-Path", from),
-    fieldLine("Delivered-To", `${as}-quarantine`),
+  return [
     fieldLine("X-Envelope-From", from),
     fieldLine("X-Envelope-To", addresses(input.recipients)),
     ...(blocked.length > 0 ? [fieldLine("X-Envelope-To-Blocked", addresses(blocked))] : []),
     fieldLine("X-Quarantine-ID", `<${input.mailId}>`),
     ...input.lines.filter(isFoldedField),
   ];
-  return Buffer.from(`${lines.join("\r\n")}\r\n`);
-}
-
-/** True when an entry is what the filter asks for. */
-export function passes(entry: QuarantineEntry, filter: Filter): boolean {
-  const { category, recipient, since } = filter;
-  if (category !== undefined && entry.keptAs !== category) return false;
-  if (since !== undefined && !(Date.parse(entry.lastTime) >= since.getTime())) return false;
-  if (recipient === undefined) return true;
-  const wanted = recipient.toLowerCase();
-  return entry.recipients.some(({ address }) => address.toLowerCase() === wanted);
 }
 
 function bounded(findings: readonly Finding[]): readonly Finding[] {

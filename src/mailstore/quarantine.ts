@@ -5,7 +5,7 @@ import { link, lstat, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Body } from "../mail/message.ts";
 import { ok, tempfail, type Reply } from "../mail/reply.ts";
-import { isMailId } from "../sys/ids.ts";
+import { isMailId, mailId } from "../sys/ids.ts";
 import {
   KEPT_AS,
   keptAs,
@@ -13,6 +13,7 @@ import {
   parseName,
   stemOf,
   type QuarantineEntry,
+  type Release,
 } from "./quarantine-entry.ts";
 import { expire, storedNames, sweep, type Expired } from "./quarantine-expire.ts";
 import {
@@ -26,15 +27,8 @@ import {
   writeGz,
   writeNew,
 } from "./quarantine-files.ts";
-import {
-  again,
-  entryOf,
-  keyOf,
-  passes,
-  prefixOf,
-  type Filter,
-  type QuarantineInput,
-} from "./quarantine-record.ts";
+import { passes, type Filter } from "./quarantine-filter.ts";
+import { again, entryOf, keyOf, prefixOf, type QuarantineInput } from "./quarantine-record.ts";
 
 export interface QuarantineOptions {
   readonly directory: string;
@@ -66,7 +60,7 @@ export interface Quarantine {
   /** null when there is no such entry; the body yields the octets exactly as they came, or throws if damaged. */
   read(id: string): Promise<{ readonly entry: QuarantineEntry; readonly body: Body } | null>;
   /** Notes a release in the entry; false when there is no such entry. */
-  markReleased(id: string, recipients: readonly string[], at: Date): Promise<boolean>;
+  markReleased(id: string, release: Omit<Release, "time">, at: Date): Promise<boolean>;
   /** Deletes the entry; false when there is none. */
   remove(id: string): Promise<boolean>;
   /** Deletes what is too old, then the oldest until `maxBytes` fit; at most `limit` entries a run. */
@@ -87,7 +81,7 @@ export function quarantine(options: QuarantineOptions): Quarantine {
     prepare: (input, deadline) => store.prepare(input, deadline),
     list: (filter) => store.list(filter ?? {}),
     read: (id) => store.read(id),
-    markReleased: (id, recipients, at) => store.markReleased(id, recipients, at),
+    markReleased: (id, released, at) => store.markReleased(id, released, at),
     remove: (id) => store.remove(id),
     expire: (bounds) => expire(options.directory, bounds, (entry) => store.removeStem(entry)),
     sweep: (bounds) => sweep(options.directory, bounds),
@@ -223,12 +217,12 @@ class Store {
     return { entry, body: { size: entry.size, bytes: null, open: () => readGz(path, entry) } };
   }
 
-  async markReleased(id: string, recipients: readonly string[], at: Date): Promise<boolean> {
+  async markReleased(id: string, release: Omit<Release, "time">, at: Date): Promise<boolean> {
     const entry = await this.#find(id);
     if (entry === null) return false;
     const path = join(this.#root, dirname(entry.file), `${stemOf(entry.keptAs, id)}.json`);
-    const released = [...entry.released, { time: at.toISOString(), recipients }].slice(-100);
-    const staged = await this.#stage(path, { ...entry, released }, id);
+    const released = [...entry.released, { ...release, time: at.toISOString() }].slice(-100);
+    const staged = await this.#stage(path, { ...entry, released }, mailId());
     await rename(staged, path);
     await syncDirectory(dirname(path));
     return true;

@@ -12,6 +12,14 @@ export interface Metrics {
   readonly checkSeconds: Histogram<"check">;
   readonly checkErrors: Counter<"check" | "reason">;
   readonly inFlight: Gauge;
+  readonly inFlightBytes: Gauge;
+  readonly admissionWaiting: Gauge;
+  readonly admissions: Counter<"result">;
+  readonly stateFree: Gauge;
+  readonly workerMemory: Gauge;
+  readonly workerEnds: Counter<"reason">;
+  readonly configLoad: Gauge;
+  readonly configReloads: Counter<"result">;
   readonly sessions: Counter<"listener" | "result">;
   readonly nextHop: Counter<"result">;
   readonly deliveries: Counter<"result">;
@@ -20,6 +28,7 @@ export interface Metrics {
   readonly quarantineBytes: Gauge;
   readonly dsn: Counter<"result">;
   readonly notices: Counter<"kind" | "result">;
+  readonly linkRequests: Counter<"result">;
   readonly handedOn: Counter;
   readonly dnsQuestions: Counter<"status">;
   readonly dnsxl: Counter<"zone" | "result">;
@@ -64,7 +73,8 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
       "check",
       "reason",
     ]),
-    inFlight: gauge("in_flight", "Messages between MAIL FROM and their reply"),
+    ...admissionMetrics(make),
+    ...workerMetrics(make),
     sessions: counter(
       "sessions_total",
       "Connections by listener and whether their peer is in allow (accepted, refused)",
@@ -86,9 +96,12 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
     dsn: counter("dsn_total", "Non-delivery reports of our own (sent, suppressed, failed)", [
       "result",
     ]),
+    linkRequests: counter("link_requests_total", "Requests to the release links, by HTTP status", [
+      "result",
+    ]),
     notices: counter(
       "notices_total",
-      "Notices about stopped mail, by whom they are for (postmaster, recipient) and result (sent, failed, limited, no_route, suppressed)",
+      "Notices about stopped mail, and digests of held mail, by whom they are for (postmaster, recipient, digest) and result (sent, failed, limited, no_route, suppressed)",
       ["kind", "result"],
     ),
     handedOn: counter(
@@ -122,6 +135,53 @@ function makers(registry: Registry) {
   const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Histogram({ name: `postern_${name}`, help, labelNames, buckets: SECONDS, registers });
   return { counter, gauge, histogram };
+}
+
+function admissionMetrics({
+  counter,
+  gauge,
+}: Makers): Pick<
+  Metrics,
+  "inFlight" | "inFlightBytes" | "admissionWaiting" | "admissions" | "stateFree"
+> {
+  return {
+    inFlight: gauge("in_flight", "Messages between MAIL FROM and their reply"),
+    inFlightBytes: gauge(
+      "in_flight_bytes",
+      "Octets of messages in flight, announced or come so far",
+    ),
+    admissionWaiting: gauge("admission_waiting", "Messages that wait at MAIL FROM for a place"),
+    admissions: counter(
+      "admissions_total",
+      "Messages at MAIL FROM (at_once, waited), and what was put off with 4xx: no place came free (late), limits.min_free (disk), server.worker_memory (memory), limits.in_flight_bytes while it came (outgrown)",
+      ["result"],
+    ),
+    stateFree: gauge("state_free_bytes", "Free octets on the disk of state_dir", "max"),
+  };
+}
+
+function workerMetrics({
+  counter,
+  gauge,
+}: Makers): Pick<Metrics, "workerMemory" | "workerEnds" | "configLoad" | "configReloads"> {
+  return {
+    workerMemory: gauge("worker_memory_bytes", "Resident memory of the largest worker", "max"),
+    workerEnds: counter(
+      "worker_ends_total",
+      "Workers that ended: by themselves (crashed), for a reload or an upgrade (renewed), above server.worker_memory (outgrown), above twice that (killed)",
+      ["reason"],
+    ),
+    configLoad: gauge(
+      "config_load_success",
+      "1 while the configuration in force is that on disk as of the last reload, 0 while the last good one is kept",
+      "max",
+    ),
+    configReloads: counter(
+      "config_reloads_total",
+      "Reloads of a changed configuration file (ok, error)",
+      ["result"],
+    ),
+  };
 }
 
 function threadMetrics({

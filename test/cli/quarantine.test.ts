@@ -1,4 +1,5 @@
 // The quarantine command over a real store and a recording destination.
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,6 +37,8 @@ let logged: string[];
 let sent: { copy: Copy; recipients: readonly Recipient[]; octets: string }[];
 let answer: (recipient: string) => Reply;
 let maxBytes: number;
+let rotated: number;
+let asked: (string | undefined)[];
 
 const destination: Destination = {
   prepare: async (copy, recipients) => {
@@ -53,14 +56,22 @@ beforeEach(async () => {
   [out, err, logged, sent] = ["", "", [], []];
   answer = () => ok("queued");
   maxBytes = 1e9;
+  rotated = 0;
+  asked = [];
 });
 afterEach(async () => rm(root, { recursive: true, force: true }));
 
 async function keep(
   mailId: string,
-  over: { category?: "spam" | "virus"; blocked?: boolean; at?: Date } = {},
+  over: {
+    category?: "spam" | "virus";
+    blocked?: boolean;
+    at?: Date;
+    nextHop?: string;
+    text?: string;
+  } = {},
 ): Promise<void> {
-  const body = Buffer.from(MESSAGE);
+  const body = Buffer.from(over.text ?? MESSAGE);
   const copy = await store.prepare(
     {
       mailId,
@@ -97,6 +108,7 @@ async function keep(
       messageId: "<a@b>",
       subject: "hi \x1b[31mred",
       client: UNKNOWN_CLIENT,
+      ...(over.nextHop !== undefined && { nextHop: over.nextHop }),
       findings: [],
       lines: [],
       receivedAt: over.at ?? NOW,
@@ -109,7 +121,15 @@ async function keep(
 function run(...args: string[]): Promise<number> {
   const deps: QuarantineDeps = {
     quarantine: store,
-    destination,
+    destination: (nextHop) => {
+      asked.push(nextHop);
+      return destination;
+    },
+    by: "command line (root)",
+    rotateKey: async () => {
+      rotated += 1;
+    },
+    digest: async (recipients) => recipients.map((recipient) => `${recipient}: sent\x1b`),
     hostname: "mx.example.com",
     now: () => NOW,
     newMailId: () => "newnewnewnew",
@@ -149,10 +169,26 @@ describe("list", () => {
     [["--category", "virus"], "bbbbbbbbbbbb"],
     [["--since", "2d"], "aaaaaaaaaaaa"],
     [["--recipient", "USER@example.com", "--category", "spam"], "aaaaaaaaaaaa"],
+    [["--before", "1d"], "bbbbbbbbbbbb"],
+    [["--sender", "BBBBBBBBBBBB@remote.test"], "bbbbbbbbbbbb"],
+    [["--recipient", "@example.com", "--since", "2d", "--subject", "RED"], "aaaaaaaaaaaa"],
+    [["--larger", "100", "--smaller", "1K", "--since", "2d"], "aaaaaaaaaaaa"],
   ])("filter %j", async (flags, id) => {
     expect(await run("list", ...flags)).toBe(0);
     expect(out.trimEnd().split("\n")).toHaveLength(1);
     expect(out).toContain(id);
+  });
+  test.each([
+    [["--sender", "@example.com"]],
+    [["--sender", "<>"]],
+    [["--recipient", "ser@example.com"]],
+    [["--subject", "blue"]],
+    [["--larger", "1K"]],
+    [["--smaller", "100"]],
+    [["--before", "4d"]],
+  ])("nothing for %j", async (flags) => {
+    expect(await run("list", ...flags)).toBe(0);
+    expect(out).toBe("");
   });
   test("--json: one object a line", async () => {
     await run("list", "--json");
@@ -222,10 +258,14 @@ describe("release", () => {
       ].join("\r\n"),
     );
     expect(logged).toEqual([
-      "(rel-aaaaaaaaaaaa) Quarantined message release (spam): aaaaaaaaaaaa <aaaaaaaaaaaa@remote.test> -> <user@example.com>",
+      "(rel-aaaaaaaaaaaa) Quarantined message release (spam): aaaaaaaaaaaa <aaaaaaaaaaaa@remote.test> -> <user@example.com>, by command line (root)",
     ]);
     expect((await store.read("aaaaaaaaaaaa"))?.entry.released).toEqual([
-      { time: NOW.toISOString(), recipients: ["user@example.com"] },
+      {
+        time: NOW.toISOString(),
+        recipients: ["user@example.com"],
+        by: "command line (root)",
+      },
     ]);
     expect(out).toBe("<user@example.com>: 250 2.0.0 queued\n");
   });
@@ -247,6 +287,28 @@ describe("release", () => {
       "y@example.com",
     ]);
   });
+  test("goes the way that the message came for", async () => {
+    await keep("dddddddddddd", { nextHop: "smtp:127.0.0.1:10027" });
+    await run("release", "dddddddddddd");
+    await run("release", "aaaaaaaaaaaa");
+    expect(asked).toEqual(["smtp:127.0.0.1:10027", undefined]);
+  });
+  test("a virus goes out only if the postmaster says so twice", async () => {
+    await keep("vvvvvvvvvvvv", { category: "virus" });
+    expect(await run("release", "vvvvvvvvvvvv")).toBe(1);
+    expect(err).toContain("vvvvvvvvvvvv holds a virus: release --virus vvvvvvvvvvvv");
+    expect(sent).toEqual([]);
+    expect(await run("release", "--virus", "vvvvvvvvvvvv")).toBe(0);
+    expect(sent).toHaveLength(1);
+  });
+  test("a large message is not held in memory", async () => {
+    const rest = randomBytes(3_000_000).toString("base64");
+    await keep("eeeeeeeeeeee", { text: `Subject: big\r\nX-Spam-Flag: YES\r\n\r\n${rest}` });
+    expect(await run("release", "eeeeeeeeeeee")).toBe(0);
+    expect(sent[0]?.copy.body.bytes).toBeNull();
+    expect(sent[0]?.octets.endsWith(`Subject: big\r\n\r\n${rest}`)).toBe(true);
+    expect(sent[0]?.octets).toHaveLength(sent[0]?.copy.body.size ?? 0);
+  });
   test("nothing damaged goes out", async () => {
     await writeFile(join(root, "kept/a/spam-aaaaaaaaaaaa.gz"), "nonsense");
     expect(await run("release", "aaaaaaaaaaaa")).toBe(1);
@@ -259,6 +321,14 @@ describe("release", () => {
     expect(await run("release", "cccccccccccc", "a\r\nb@c")).toBe(1);
     expect(sent).toEqual([]);
   });
+});
+
+test("digest and rotate-key", async () => {
+  expect(await run("digest", "user@example.com")).toBe(0);
+  expect(await run("rotate-key")).toBe(0);
+  expect(out).toBe("user@example.com: sent\\u{1b}\nevery release link sent so far is void\n");
+  expect(rotated).toBe(1);
+  expect(logged).toEqual(["audit: the key of release links was changed by command line (root)"]);
 });
 
 test("delete", async () => {
@@ -287,6 +357,10 @@ test.each([
   [["list", "--category", "nonsense"]],
   [["list", "--since", "soon"]],
   [["list", "--raw"]],
+  [["list", "--larger", "much"]],
+  [["list", "--before", "then"]],
+  [["list", "--virus"]],
+  [["rotate-key", "x"]],
   [["list", "extra"]],
   [["show", "--nonsense", "aaaaaaaaaaaa"]],
 ])("usage: %j", async (args) => {

@@ -337,18 +337,20 @@ test("removes an entry with both files", async () => {
 
 test("notes a release", async () => {
   const id = await keep(input());
-  expect(await store.markReleased(id, ["user@example.com"], NOW)).toBe(true);
+  expect(await store.markReleased(id, { recipients: ["user@example.com"], by: "test" }, NOW)).toBe(
+    true,
+  );
   expect((await store.read(id))?.entry.released).toEqual([
-    { time: NOW.toISOString(), recipients: ["user@example.com"] },
+    { time: NOW.toISOString(), recipients: ["user@example.com"], by: "test" },
   ]);
-  expect(await store.markReleased("aaaaaaaaaaaa", [], NOW)).toBe(false);
+  expect(await store.markReleased("aaaaaaaaaaaa", { recipients: [] }, NOW)).toBe(false);
 });
 
 test("what root's command writes belongs to whom the directory belongs to", async () => {
   const id = await keep(input());
   const owner = process.geteuid?.() === 0 ? 12_345 : (process.geteuid?.() ?? 0);
   for (const path of [directory, join(directory, "m")]) await chown(path, owner, -1);
-  await store.markReleased(id, ["user@example.com"], NOW);
+  await store.markReleased(id, { recipients: ["user@example.com"], by: "test" }, NOW);
   expect((await stat(join(directory, "m", `spam-${id}.json`))).uid).toBe(owner);
 });
 
@@ -366,7 +368,7 @@ describe("hostile names and files", () => {
   ])("%j is no entry", async (id) => {
     expect(await store.read(id)).toBeNull();
     expect(await store.remove(id)).toBe(false);
-    expect(await store.markReleased(id, [], NOW)).toBe(false);
+    expect(await store.markReleased(id, { recipients: [] }, NOW)).toBe(false);
   });
 
   test("a mail id that is none is refused", async () => {

@@ -1,6 +1,6 @@
 // Sends a kept message on (RFC 5322 3.6.6): the octets as they came, without fields that speak in the filter's name, with
-// Resent-* and our Received in front. Called by quarantine.ts; the destination must not filter again.
-import { logAddress } from "../engine/log-text.ts";
+// Resent-* and our Received in front. Called by the quarantine command and by release links; the destination must not filter
+// again.
 import type { Address } from "../mail/address.ts";
 import { mailDate } from "../mail/date.ts";
 import type { Copy, Destination } from "../mail/destination.ts";
@@ -12,9 +12,10 @@ import { receivedLine } from "../mail/received-line.ts";
 import { replyLine } from "../mail/reply.ts";
 import type { Quarantine } from "../mailstore/quarantine.ts";
 import type { QuarantineEntry } from "../mailstore/quarantine-entry.ts";
+import { logAddress, logText } from "./log-text.ts";
 
 export interface ReleaseDeps {
-  readonly quarantine: Quarantine;
+  readonly quarantine: Pick<Quarantine, "markReleased">;
   readonly hostname: string;
   readonly now: () => Date;
   readonly newMailId: () => string;
@@ -22,34 +23,57 @@ export interface ReleaseDeps {
   readonly deadlineMs: number;
 }
 
+export interface ReleaseOrder {
+  /** To whom; empty: to the recipients who did not get the message. */
+  readonly recipients: readonly string[];
+  /** Who asks, for log and entry: "command line (root)". */
+  readonly by: string;
+}
+
 export interface Released {
   /** For the operator, one line per recipient. */
   readonly lines: readonly string[];
   /** True when every recipient's copy was taken. */
   readonly complete: boolean;
+  /** True when it is certain that nobody got a copy: nothing was sent yet, or everybody was refused. */
+  readonly nothing: boolean;
 }
 
+/** Beyond the longest header: what the parser sees then must not look like the end of the message. */
+const HEADER_SLACK = 64 * 1024;
 const STRIPPED = /^(?:x-envelope-|x-quarantine|x-amavis-|x-spam-)/i;
 
+/** The gravest thing known of a kept message that only the postmaster may let out; null when there is none. */
+export function needsPostmaster({
+  keptAs,
+  findings,
+  recipients,
+}: QuarantineEntry): "virus" | "banned" | null {
+  const named = (what: string): boolean =>
+    keptAs === what ||
+    findings.some(({ category }) => category === what) ||
+    recipients.some(({ category }) => category === what);
+  if (named("virus")) return "virus";
+  return named("banned") ? "banned" : null;
+}
+
 /**
- * Releases to these recipients, or to the blocked ones when none are named. The entry stays and notes the release. Never
- * rejects for a refused or damaged message: the lines say what happened.
+ * Releases to those whom the order names. The entry stays and notes the release. Never rejects for a refused or damaged
+ * message: the lines say what happened. Rejects when the entry cannot be written: the copies are out then.
  */
 export async function release(
   kept: { readonly entry: QuarantineEntry; readonly body: Body },
-  named: readonly string[],
+  { recipients: named, by }: ReleaseOrder,
   destination: Destination,
   deps: ReleaseDeps,
 ): Promise<Released> {
   const { entry } = kept;
   const recipients = recipientsOf(entry, named);
   const bad = named.find((name) => addressOf(name) === null);
-  if (bad !== undefined) return { lines: [`"${bad}" is no address`], complete: false };
-  if (recipients.length === 0) {
-    return { lines: ["no recipient was blocked: name whom to release to"], complete: false };
-  }
+  if (bad !== undefined) return notSent(`"${bad}" is no address`);
+  if (recipients.length === 0) return notSent("no recipient was blocked: name whom to release to");
   const edited = await released(kept, recipients, deps);
-  if (typeof edited === "string") return { lines: [edited], complete: false };
+  if (typeof edited === "string") return notSent(edited);
   const prepared = await destination.prepare(
     copyOf(entry, edited, deps),
     recipients,
@@ -59,18 +83,33 @@ export async function release(
   const taken = recipients
     .filter((_, i) => replies[i]?.kind === "ok")
     .map(({ address }) => address.raw);
+  const word = entry.keptAs === "badh" ? "bad-header" : entry.keptAs;
+  const from = `${entry.id} ${logAddress(entry.sender)}`;
+  const whom = (raw: readonly string[]): string => raw.map(logAddress).join(",");
   if (taken.length > 0) {
-    const to = taken.map(logAddress).join(",");
-    const word = entry.keptAs === "badh" ? "bad-header" : entry.keptAs;
-    const about = `Quarantined message release (${word}): ${entry.id} ${logAddress(entry.sender)} -> ${to}`;
-    deps.log(`(rel-${entry.id}) ${about}`);
-    await deps.quarantine.markReleased(entry.id, taken, deps.now());
+    deps.log(
+      `(rel-${entry.id}) Quarantined message release (${word}): ${from} -> ${whom(taken)}, by ${logText(by)}`,
+    );
+    await deps.quarantine.markReleased(entry.id, { recipients: taken, by }, deps.now());
+  } else {
+    const all = recipients.map(({ address }) => address.raw);
+    deps.log(
+      `(rel-${entry.id}) release failed (${word}): ${from} -> ${whom(all)}, by ${logText(by)}`,
+    );
   }
   const lines = recipients.map(({ address }, i) => {
     const reply = replies[i];
     return `${logAddress(address.raw)}: ${reply === undefined ? "no answer" : replyLine(reply)}`;
   });
-  return { lines, complete: taken.length === recipients.length };
+  return {
+    lines,
+    complete: taken.length === recipients.length,
+    nothing: prepared.replies.every((reply) => reply.kind !== "ok"),
+  };
+}
+
+function notSent(line: string): Released {
+  return { lines: [line], complete: false, nothing: true };
 }
 
 function recipientsOf(entry: QuarantineEntry, named: readonly string[]): readonly Recipient[] {
@@ -90,7 +129,7 @@ function recipientsOf(entry: QuarantineEntry, named: readonly string[]): readonl
 }
 
 /** An envelope address by its last "@"; null when it cannot stand in a command. */
-function addressOf(raw: string): Address | null {
+export function addressOf(raw: string): Address | null {
   if (raw === "" || raw.length > 500 || /[\x00-\x1f\x7f<>]/.test(raw)) return null;
   const at = raw.lastIndexOf("@");
   const local = at < 0 ? raw : raw.slice(0, at);
@@ -106,23 +145,19 @@ async function released(
   recipients: readonly Recipient[],
   deps: ReleaseDeps,
 ): Promise<Body | string> {
-  // Read whole before a byte goes out: a damaged file must not reach anybody.
-  const pieces: Buffer[] = [];
+  // Read to the end before a byte goes out: a damaged file must not reach anybody. What goes out is read once more.
+  const head: Buffer[] = [];
+  let room = DEFAULT_MAX_HEADER_BYTES + HEADER_SLACK;
   try {
-    for await (const piece of body.open()) pieces.push(piece);
+    for await (const piece of body.open()) {
+      if (room > 0) head.push(piece.subarray(0, room));
+      room -= piece.length;
+    }
   } catch (error) {
     return `${entry.id}: ${error instanceof Error ? error.message : String(error)}`;
   }
-  const whole = Buffer.concat(pieces);
-  const { header } = parseHeader(whole, { maxBytes: DEFAULT_MAX_HEADER_BYTES });
-  const octets: Body = {
-    size: whole.length,
-    bytes: [whole],
-    open: async function* () {
-      yield whole;
-    },
-  };
-  return editedBody(header, octets, editsOf(entry, header, recipients, deps));
+  const { header } = parseHeader(Buffer.concat(head), { maxBytes: DEFAULT_MAX_HEADER_BYTES });
+  return editedBody(header, body, editsOf(entry, header, recipients, deps));
 }
 
 function editsOf(
