@@ -28,7 +28,7 @@ export interface Judgement {
   readonly findings: readonly Finding[];
   /** One entry per RCPT, in order. */
   readonly judged: readonly Judged[];
-  /** Milliseconds per check that ran, in order. */
+  /** Milliseconds per check that ran, and of reading the parts ("tree"). */
   readonly timings: ReadonlyMap<string, number>;
 }
 
@@ -53,6 +53,7 @@ export async function judge(
   const tiers = tiersOf(bench.checks);
   for (const [n, checks] of tiers.entries()) {
     const so = { findings: [...findings], signal: options.signal };
+    if (checks[0]?.tier === "content") timeReading(message, timings);
     const asked = checks.filter((check) => isWorthwhile(check, seats, findings));
     const results = await Promise.all(
       asked.map((check) => ask(check, message, so, options, timings)),
@@ -71,6 +72,16 @@ export async function judge(
     })),
     timings,
   };
+}
+
+/** The parts are read once and all content checks wait for them: how long that took stands beside the checks as "tree". */
+function timeReading(message: Message, timings: Map<string, number>): void {
+  const start = performance.now();
+  message.tree().then(
+    () => timings.set("tree", performance.now() - start),
+    // The checks that ask for the tree say what is wrong with it.
+    () => {},
+  );
 }
 
 type Seat = Omit<Judged, "verdict">;

@@ -39,7 +39,7 @@ listen = "unix:DIR/scan.sock"
 `;
 
 const start = async (own: Partial<AppOptions> = {}, more = "") => {
-  const toml = `${TOML}[clamd]\nendpoints = ["${clamd.endpoint}"]\ndeadline = "2s"\n${more}`;
+  const toml = `${TOML}[clamd]\nendpoints = ["${clamd.endpoint}"]\ndeadline = "10s"\n${more}`;
   app = await runningApp({ toml, mode: "before-queue", ...own });
   return app;
 };
