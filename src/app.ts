@@ -16,6 +16,7 @@ import { rememberCorrespondents } from "./engine/correspondents.ts";
 import { countDeliveries, delivering } from "./engine/delivering.ts";
 import { editsFor, extended, keepCopy, type FilterFacts } from "./engine/filtering.ts";
 import { signer, type Signer } from "./engine/signing.ts";
+import { countMessage } from "./engine/statistics.ts";
 import type { Bench, JudgeOptions } from "./engine/judge.ts";
 import { notices, type Notices } from "./engine/notices.ts";
 import { record } from "./engine/record.ts";
@@ -42,6 +43,7 @@ import type { RuleSource } from "./ruleset/source.ts";
 import { scoring } from "./scoring.ts";
 import type { Listener } from "./servers/listener.ts";
 import { smtpServer, SMTP_DEFAULTS, type SmtpHandler, type SmtpListener } from "./servers/smtp.ts";
+import { statsGatherer, type StatsGatherer } from "./state/stats-gather.ts";
 import type { Store } from "./state/store.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
@@ -124,6 +126,7 @@ class Rooms {
   private readonly log: Log;
   private readonly metrics: Metrics;
   private readonly store: Store;
+  private readonly statistics: StatsGatherer;
   readonly local: LocalDelivery;
   private readonly domains: ReadonlySet<string>;
   private tables: AliasTables;
@@ -144,6 +147,7 @@ class Rooms {
     this.metrics = metrics;
     this.lookups = lookups(config, log, metrics);
     this.store = store;
+    this.statistics = statsGatherer({ store: store.stats, warn: (text) => log.warn(text) });
     this.greylist = greylisting(config, store, this.lookups, log, metrics);
     this.scanning = virusScanning(config, log, metrics);
     this.scoring = scoring(config, { log, metrics });
@@ -250,6 +254,7 @@ class Rooms {
     await this.deep.close();
     this.scanning.close();
     this.lookups.close();
+    await this.statistics.close();
     await this.store.close();
   }
 
@@ -395,6 +400,7 @@ class Rooms {
         record(answered, common.recording);
         if (ours) countDeliveries(answered, this.metrics);
         rememberCorrespondents(answered, this.store.people, this.log);
+        countMessage(answered, this.statistics);
       },
     };
   }

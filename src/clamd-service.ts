@@ -11,7 +11,6 @@ import { networks } from "./mail/ip.ts";
 import type { RuleSet } from "./ruleset/compile.ts";
 import { clamdServer, CLAMD_DEFAULTS } from "./servers/clamd.ts";
 import type { Listener } from "./servers/listener.ts";
-import type { Gate } from "./sys/gate.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 import type { SpoolRoom } from "./sys/spool.ts";
@@ -24,18 +23,15 @@ export interface ClamdRooms {
   readonly around: Surroundings;
   readonly judging: AnswerScanMeans["judging"];
   readonly spool: SpoolRoom;
-  /** The bound for messages in flight: a stream is one. */
-  readonly gate: Gate;
+  /** A place among the messages in flight: a stream is one. */
+  readonly admit: () => Promise<(() => void) | null>;
   readonly log: Log;
   readonly metrics: Metrics;
 }
 
-/** How long a stream waits for a place; clamd's clients wait for some minutes. */
-const PATIENCE_MS = 30_000;
-
 /** Makes clamd listeners. They do not listen yet. */
 export function clamdService(rooms: ClamdRooms): (entry: ListenerConfig) => Listener {
-  const { config, log, metrics, gate, spool } = rooms;
+  const { config, log, metrics, spool } = rooms;
   const means: AnswerScanMeans = {
     around: rooms.around,
     bench: benches(rooms),
@@ -58,15 +54,7 @@ export function clamdService(rooms: ClamdRooms): (entry: ListenerConfig) => List
       },
       onError: (error) =>
         log.warn(`${name}: ${error instanceof Error ? error.message : String(error)}`),
-      admit: async () => {
-        const leave = gate.tryEnter() ?? (await gate.enter(PATIENCE_MS));
-        if (leave === null) return null;
-        metrics.inFlight.inc();
-        return () => {
-          metrics.inFlight.dec();
-          leave();
-        };
-      },
+      admit: rooms.admit,
       scan: async (octets) => {
         const reply = await answerScan(octets, name, means);
         metrics.clamdAnswers.inc({ result: reply.kind });

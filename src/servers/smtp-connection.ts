@@ -16,6 +16,8 @@ import type { SmtpOptions } from "./smtp.ts";
 export interface Home {
   readonly options: SmtpOptions;
   readonly stopping: boolean;
+  /** While stopping: a session that has begun no transaction may still begin its first one. */
+  readonly lenient: boolean;
   /** Called once, when the socket is closed and nothing of the session is under way any more. */
   left(connection: Connection): void;
 }
@@ -74,7 +76,12 @@ export class Connection extends SMTPConnection {
       },
       hangUp: (): void => this.#hangUp(),
     };
-    this.#session = new Session(home.options, this.#peer, line, () => home.stopping);
+    this.#session = new Session(
+      home.options,
+      this.#peer,
+      line,
+      (begun) => home.stopping && (begun || !home.lenient),
+    );
   }
 
   get peer(): Peer {
@@ -94,6 +101,7 @@ export class Connection extends SMTPConnection {
 
   /** Graceful stop: closes when idle; else the session ends after its transaction or at its next command. */
   stop(): void {
+    if (!this.#session.stopping) return;
     if (!this.#running && this.#partial === null && this.#session.idle) this.#quit(STOPPING);
   }
 

@@ -20,9 +20,16 @@ export interface Incoming {
   dispose(): void;
 }
 
-/** A fresh one for each DATA; `tap` sees the octets of a large message while they arrive. */
-export function incoming(options: SmtpOptions, tap?: SpoolTap): Incoming {
-  return new Reception(options, tap);
+/**
+ * A fresh one for each DATA; `grew` is told what the message has come to and says whether there is room for it, `tap` sees the octets
+ * of a large message while they arrive.
+ */
+export function incoming(
+  options: SmtpOptions,
+  grew: (octets: number) => boolean,
+  tap?: SpoolTap,
+): Incoming {
+  return new Reception(options, grew, tap);
 }
 
 const NO_SPACE = tempfail(452, "4.3.1", "Insufficient system storage, try again later");
@@ -31,13 +38,15 @@ class Reception implements Incoming {
   readonly deadline: number;
   readonly faults: DataReader = new DataReader();
   readonly #options: SmtpOptions;
+  readonly #grew: (octets: number) => boolean;
   readonly #writer: SpoolWriter;
   #spool: Spool | null = null;
   /** Too large, or not storable; what the text contains is judged when all of it is known. */
   #refusal: Reply | null = null;
 
-  constructor(options: SmtpOptions, tap: SpoolTap | undefined) {
+  constructor(options: SmtpOptions, grew: (octets: number) => boolean, tap: SpoolTap | undefined) {
     this.#options = options;
+    this.#grew = grew;
     this.#writer = options.spool.create(tap);
     this.deadline = Date.now() + options.dataMs;
   }
@@ -48,7 +57,7 @@ class Reception implements Incoming {
     const { maxBytes } = this.#options;
     if (maxBytes > 0 && this.faults.size > maxBytes) {
       this.#refusal ??= reject(552, "5.3.4", "Message size exceeds the limit");
-    }
+    } else if (this.#refusal === null && !this.#grew(this.faults.size)) this.#refusal = NO_SPACE;
     if (this.#refusal !== null || this.#unwanted()) {
       this.#writer.discard();
       return end;

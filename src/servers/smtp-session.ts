@@ -64,7 +64,7 @@ export class Session {
   readonly #options: SmtpOptions;
   readonly #peer: Peer;
   readonly #line: Line;
-  readonly #stopping: () => boolean;
+  readonly #stopping: (begun: boolean) => boolean;
   #protocol: Transaction["protocol"] | null = null;
   #greeting = "";
   #xforward = new Map<string, string>();
@@ -72,9 +72,11 @@ export class Session {
   #xforwardUsed = false;
   #transaction: Growing | null = null;
   #data: Incoming | null = null;
+  #begun = false;
   #errors = 0;
 
-  constructor(options: SmtpOptions, peer: Peer, line: Line, stopping: () => boolean) {
+  /** `stopping` says whether the listener stops, to a session that has begun a transaction or not. */
+  constructor(options: SmtpOptions, peer: Peer, line: Line, stopping: (begun: boolean) => boolean) {
     this.#options = options;
     this.#peer = peer;
     this.#line = line;
@@ -91,6 +93,11 @@ export class Session {
     return this.#transaction === null;
   }
 
+  /** True when no further transaction will be begun here. */
+  get stopping(): boolean {
+    return this.#stopping(this.#begun);
+  }
+
   /** Opens the dialogue. */
   greet(): void {
     const { hostname, protocol } = this.#options;
@@ -102,7 +109,7 @@ export class Session {
     const blank = line.indexOf(" ");
     const verb = (blank < 0 ? line : line.slice(0, blank)).toUpperCase();
     const argument = blank < 0 ? "" : trimmed(line, blank + 1);
-    if (this.#stopping() && verb !== "QUIT" && (this.#transaction === null || verb === "RSET")) {
+    if (this.stopping && verb !== "QUIT" && (this.#transaction === null || verb === "RSET")) {
       return this.#reply(STOPPING);
     }
     if (/[\x00-\x08\x0b-\x1f\x7f]/.test(line)) {
@@ -170,7 +177,7 @@ export class Session {
     this.#errors = 0;
     this.#end();
     if (closing) this.#line.hangUp();
-    else if (this.#stopping()) this.#reply(STOPPING);
+    else if (this.stopping) this.#reply(STOPPING);
   }
 
   /** The line is gone or no longer read: frees what the transaction holds. Again is harmless. */
@@ -309,6 +316,7 @@ export class Session {
     const reply = await this.#ask(() => this.#options.handler.mail(transaction));
     if (reply !== null && reply.kind !== "ok") return this.#reply(reply);
     this.#transaction = transaction;
+    this.#begun = true;
     this.#line.say(reply === null ? SENDER_OK : wireReply(reply));
   }
 
@@ -345,7 +353,8 @@ export class Session {
       this.#end();
       return this.#reply(refusal);
     }
-    this.#data = incoming(this.#options, handler.open?.(transaction));
+    const grew = (octets: number): boolean => handler.grew?.(transaction, octets) ?? true;
+    this.#data = incoming(this.#options, grew, handler.open?.(transaction));
     this.#line.say(GO_AHEAD);
   }
 }

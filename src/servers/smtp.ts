@@ -27,6 +27,8 @@ export interface SmtpHandler {
    * un-stuffed, as in the spool; a message that is refused or cut off just stops. Must not throw.
    */
   open?(transaction: Transaction): SpoolTap;
+  /** The message has come to `octets`; false = no room for more: it is refused with 452 4.3.1. Must not throw. */
+  grew?(transaction: Transaction, octets: number): boolean;
   /**
    * The whole message: one reply for SMTP and ESMTP, for LMTP one per recipient in order. `gone` is aborted when the client
    * has left (nobody reads the replies). The spool is disposed of when this settled. `faults` counts what was mended.
@@ -113,9 +115,10 @@ export interface SmtpListener {
   listen(where: ListenOptions): Promise<AddressInfo | string>;
   /**
    * Stops: no new connections, idle ones get 421 4.3.2, transactions that were begun end with their reply. After `graceMs` the rest
-   * is cut off. Resolves when no connection is left, or when the rest was cut off; never rejects.
+   * is cut off. `firstMs`: how long a session that has begun no transaction yet may still begin one (another process takes the
+   * new connections). Resolves when no connection is left, or when the rest was cut off; never rejects.
    */
-  close(graceMs: number): Promise<void>;
+  close(graceMs: number, firstMs?: number): Promise<void>;
 }
 
 const NOT_ALLOWED = reject(554, "5.7.1", "Access denied");
@@ -155,6 +158,7 @@ class Listener implements SmtpListener, Home {
   readonly #acceptor: Acceptor;
   readonly #open = new Set<Connection>();
   stopping = false;
+  lenient = false;
   #count = 0;
   #emptied: (() => void) | null = null;
 
@@ -185,12 +189,18 @@ class Listener implements SmtpListener, Home {
     });
   }
 
-  async close(graceMs: number): Promise<void> {
+  async close(graceMs: number, firstMs = 0): Promise<void> {
     this.stopping = true;
+    this.lenient = firstMs > 0;
     // Not SMTPServer.close(): that cuts off transactions at their next command.
     this.server.close();
     for (const connection of this.#open) connection.stop();
-    if (await this.#empty(graceMs)) return;
+    if (this.lenient) {
+      if (await this.#empty(Math.min(firstMs, graceMs))) return;
+      this.lenient = false;
+      for (const connection of this.#open) connection.stop();
+    }
+    if (await this.#empty(Math.max(0, graceMs - firstMs))) return;
     for (const connection of this.#open) connection.kill();
     if (await this.#empty(LAST_WORD_MS)) return;
     for (const connection of this.#open) connection._socket.destroy();

@@ -14,8 +14,8 @@ export interface FairGate {
 }
 
 export interface Pass {
-  /** Milliseconds that it had to be waited for. */
-  readonly waitedMs: number;
+  /** It did not come at once. */
+  readonly waited: boolean;
   /**
    * The message has come to `octets`. False, and nothing changes, when that is more than it announced and there is no room for it
    * beside the others; alone it may grow as it likes.
@@ -64,16 +64,15 @@ class Door implements FairGate {
   enter(name: string, octets: number, patienceMs: number): Promise<Pass | null> {
     const client = this.#client(name);
     if (this.waiting === 0 && this.#fits(octets)) {
-      return Promise.resolve(this.#admit(name, client, octets, 0));
+      return Promise.resolve(this.#admit(name, client, octets, false));
     }
-    const since = Date.now();
     return new Promise((resolve) => {
       const waiter: Waiter = {
         octets,
         admit: () => {
           clearTimeout(timer);
           this.#unqueue(client, waiter);
-          resolve(this.#admit(name, client, octets, Date.now() - since));
+          resolve(this.#admit(name, client, octets, true));
         },
       };
       const timer = setTimeout(() => {
@@ -108,7 +107,7 @@ class Door implements FairGate {
     return this.octets === 0 || this.octets + octets <= this.#limits.octets;
   }
 
-  #admit(name: string, client: Client, announced: number, waitedMs: number): Pass {
+  #admit(name: string, client: Client, announced: number, waited: boolean): Pass {
     let held = 0;
     let left = false;
     const hold = (octets: number): void => {
@@ -121,7 +120,7 @@ class Door implements FairGate {
     client.turn = this.#turns++;
     hold(announced);
     return {
-      waitedMs,
+      waited,
       grow: (octets) => {
         if (left || octets <= held) return true;
         const others = this.octets - held;
