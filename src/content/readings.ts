@@ -1,9 +1,10 @@
 // What other readers see in a message that can be read in several ways: the message is walked again once per way (other-habits.ts),
 // and the parts that the first reading did not show are given. Linear in the message's size for each way. Called in a thread.
-import { createHash, type Hash } from "node:crypto";
+import { createHash, hash, type Hash } from "node:crypto";
 import type { Entity } from "../mail/entity.ts";
 import type { WalkLimits } from "../mail/mime.ts";
 import { USUAL } from "../mail/habits.ts";
+import { LimitHit } from "./budget.ts";
 import type { Octets } from "./containers/octets.ts";
 import { walkLeaves, type Leaf, type LeafSink, type LeafWatcher } from "./leaf-walk.ts";
 import { habitsOf, Ways, type Way } from "./other-habits.ts";
@@ -21,8 +22,8 @@ export interface OtherPart {
 }
 
 /**
- * The parts that other readers see and the first reading did not give: other octets, or the same under another type or name. Never
- * throws for what the message holds. `sha256sOfFirstReading`: lower-case hex, of all parts in the tree.
+ * The parts that other readers see and the first reading did not give: other octets, or the same under another type or name. Throws
+ * LimitHit when there are too many of them. `sha256sOfFirstReading`: lower-case hex, of all parts in the tree.
  */
 export function* otherReadings(
   message: Octets,
@@ -31,13 +32,14 @@ export function* otherReadings(
 ): Generator<OtherPart> {
   const first = new FirstReading(sha256sOfFirstReading);
   drain(walkLeaves(message, limits, { name: "", habits: {} }, USUAL, first));
+  const work = new Work();
   const ways = new Ways(first.kinds, message.size);
   for (const way of ways) {
     const habits = habitsOf(way, first.guesses);
     const walk = (watcher: LeafWatcher): Generator<void> =>
       walkLeaves(message, limits, way, habits, watcher);
-    const leaves = new Fresh(first);
-    const files = new Fresh(first);
+    const leaves = new Fresh(first, work);
+    const files = new Fresh(first, work);
     const kinds = new Set<string>();
     drain(walk({ leaves, files, closed: (entity) => addKinds(entity, kinds) }));
     ways.found(way, kinds);
@@ -134,10 +136,14 @@ class FirstReading implements LeafWatcher {
   }
 }
 
+/** Octets up to this are hashed at once: a text can hold thousands of files of a few octets. */
+const SMALL = 1024;
+
 /** Hashes leaves and tells when each is complete; empty ones are passed over. */
 class Hashing implements LeafSink {
   readonly #tell: (sha256: string, leaf: Leaf) => void;
   #leaf: Leaf | null = null;
+  #small: Buffer | null = null;
   #hash: Hash | null = null;
 
   constructor(tell: (sha256: string, leaf: Leaf) => void) {
@@ -146,30 +152,52 @@ class Hashing implements LeafSink {
 
   open(leaf: Leaf): void {
     this.#leaf = leaf;
+    this.#small = null;
     this.#hash = null;
   }
 
   data(octets: Buffer): void {
-    (this.#hash ??= createHash("sha256")).update(octets);
+    if (this.#hash === null && this.#small === null && octets.length <= SMALL) {
+      this.#small = Buffer.from(octets);
+      return;
+    }
+    this.#hash ??= createHash("sha256").update(this.#small ?? "");
+    this.#hash.update(octets);
   }
 
   close(): void {
     if (this.#hash !== null) this.#tell(this.#hash.digest("hex"), this.#leaf!);
+    else if (this.#small !== null) this.#tell(hash("sha256", this.#small, "hex"), this.#leaf!);
+  }
+}
+
+/** Parts that all other readings may come to together: some seconds' worth would keep the next message waiting. */
+const MAX_PARTS = 40_000;
+
+class Work {
+  #parts = 0;
+
+  /** One more. Throws LimitHit. */
+  part(): void {
+    if (++this.#parts > MAX_PARTS) throw new LimitHit("too-many-readings", `${MAX_PARTS} parts`);
   }
 }
 
 /** Numbers the leaves of one walk and says which are new. */
 class Fresh extends Hashing {
   readonly fresh = new Set<number>();
+  readonly #work: Work;
   #number = -1;
 
-  constructor(first: FirstReading) {
+  constructor(first: FirstReading, work: Work) {
     super((sha256, leaf) => {
       if (first.isNew(sha256, leaf)) this.fresh.add(this.#number);
     });
+    this.#work = work;
   }
 
   override open(leaf: Leaf): void {
+    this.#work.part();
     this.#number++;
     super.open(leaf);
   }

@@ -2,6 +2,8 @@
 // the decoders of files in text.
 
 const OUT_SIZE = 16 * 1024;
+/** A text may hold thousands of files of a few octets. */
+const FIRST_SIZE = 256;
 
 export interface Gatherer {
   /** Room for at least `count` octets (at most 4,096): write them at `at` and say how many with `took`. */
@@ -16,6 +18,7 @@ export interface Gatherer {
 export function gatherer(give: (octets: Buffer) => void): Gatherer {
   let out = Buffer.alloc(0);
   let length = 0;
+  let next = FIRST_SIZE;
   const flush = (): void => {
     if (length > 0) give(out.subarray(0, length));
     out = out.subarray(length);
@@ -24,7 +27,8 @@ export function gatherer(give: (octets: Buffer) => void): Gatherer {
   const room = (count: number): { out: Buffer; at: number } => {
     if (out.length - length < count) {
       flush();
-      out = Buffer.allocUnsafe(OUT_SIZE);
+      out = Buffer.allocUnsafe(Math.max(next, count));
+      next = OUT_SIZE;
     }
     return { out, at: length };
   };

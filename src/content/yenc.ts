@@ -22,14 +22,14 @@ interface Head {
 function parseHead(line: string): Head | null {
   const match = /^=ybegin (.*?)\bname=(.*)$/s.exec(line);
   if (match === null || !/\bline=\d/.test(match[1]!)) return null;
-  const number = (key: string): number | null => {
-    const digits = new RegExp(`\\b${key}=(\\d{1,9})`).exec(match[1]!)?.[1];
+  const number = (pattern: RegExp): number | null => {
+    const digits = pattern.exec(match[1]!)?.[1];
     return digits === undefined ? null : Number(digits);
   };
-  const part = number("part");
+  const part = number(/\bpart=(\d{1,9})/);
   const name = Buffer.from(match[2]!, "latin1").toString("utf8").trim();
   if (part === null) return { name, part: 1, total: 1 };
-  return { name, part, total: number("total") ?? 0 };
+  return { name, part, total: number(/\btotal=(\d{1,9})/) ?? 0 };
 }
 
 class YFile implements OpenFile {

@@ -114,6 +114,9 @@ export const DEFECTS = {
   "file-in-pieces": ambiguous(
     "A file in the text is one piece of several that only the reader puts together.",
   ),
+  "too-many-readings": limit(
+    "The other readings of an ambiguous message came to more parts than the limit; the rest were not read.",
+  ),
   "nul-in-text": fault("A text holds NULs, which some readers drop."),
   "wide-charset": fault("A text is in UTF-7, UTF-16 or UTF-32, where octets hide what is shown."),
   // Containers: archives, compressed files, documents.

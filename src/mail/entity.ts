@@ -276,6 +276,8 @@ function boundaryReadings(field: Parameterized | undefined): string[] {
 const IDENTITY: ReadonlySet<string> = new Set(["7bit", "8bit", "binary"]);
 const ODD_IDENTITY =
   /^(?:|7-?bits?|8-?bits?|bin|none|plain|text|us-ascii|ascii|iso-8859-\d+|utf-8|identity|[\w-]+\/[\w-]+)$/;
+/** From behind the name on, a value that needs no unfolding and no trimming behind it, which not all readers do. */
+const BARE = /^[ \t]*:[ \t]*[!-~]+\r?\n?$/;
 const UUENCODE = /^(?:x-)?uue(?:ncode)?$/;
 
 function readTransferEncoding(
@@ -287,7 +289,12 @@ function readTransferEncoding(
   const counts = habits.field === "first" ? fields[0] : fields.at(-1);
   const text = counts?.value.toLowerCase() ?? "7bit";
   if (IDENTITY.has(text)) return { encoding: "identity", uuencoded: false };
-  if (text === "base64" || text === "quoted-printable") return { encoding: text, uuencoded: false };
+  if (text === "base64" || text === "quoted-printable") {
+    const bare = BARE.test(counts!.raw.toString("latin1", counts!.name.length));
+    if (!bare) note("odd-transfer-encoding", "white space around it");
+    const encoding = bare ? text : (habits.oddEncoding ?? text);
+    return { encoding, uuencoded: false };
+  }
   const token = parseToken(text);
   if (text.includes("(")) note("comment-in-mime-value", text);
   else if (token !== text) note("odd-transfer-encoding", text);

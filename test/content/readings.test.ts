@@ -1,11 +1,13 @@
 // What other readers see: each way of reading shows the payload that the first reading does not, and nothing when both agree.
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { LimitHit } from "../../src/content/budget.ts";
 import { octetsOf } from "../../src/content/containers/octets.ts";
 import { worthAnotherReading } from "../../src/content/other-habits.ts";
 import { otherReadings } from "../../src/content/readings.ts";
 import { DEFAULT_TREE_LIMITS, readTree } from "../../src/content/tree.ts";
 import type { Tree } from "../../src/mail/message.ts";
+import { hostileMail, numbers } from "../fakes/hostile-mail.ts";
 
 const sha256 = (data: Buffer): string => createHash("sha256").update(data).digest("hex");
 const message = (...lines: string[]): Buffer => Buffer.from(lines.join("\r\n"), "latin1");
@@ -307,4 +309,33 @@ test("a reader may leave the octets of a part, or some of them", async () => {
     if (one.names.length === 0) iterator.return?.();
   }
   expect(seen).toEqual([" true", "a.exe true", "a.exe true"]);
+});
+
+test("hostile messages do no harm", async () => {
+  // Ten minutes of it: `npm run fuzz`.
+  const next = numbers(Date.now());
+  let slowest = 0;
+  for (let i = 0; i < 1_500; i++) {
+    const bytes = hostileMail(next);
+    const before = process.threadCpuUsage();
+    try {
+      await otherParts(bytes);
+    } catch (error) {
+      if (!(error instanceof LimitHit))
+        throw new Error(JSON.stringify(bytes.toString("latin1").slice(0, 9_000)), { cause: error });
+    }
+    const { user, system } = process.threadCpuUsage(before);
+    slowest = Math.max(slowest, (user + system) / 1000);
+  }
+  expect(slowest).toBeLessThan(5_000);
+});
+
+test("too many parts in other readings end in a limit", () => {
+  const read = (files: number): unknown[] => {
+    const header = "Content-Type : text/plain\r\ngarbage\r\nX: \0\r\n\r\n";
+    const bytes = Buffer.from(header + "begin 644 x\r\n#86)C\r\nend\r\n".repeat(files));
+    return [...otherReadings(octetsOf(bytes), DEFAULT_TREE_LIMITS, new Set())];
+  };
+  expect(read(100).length).toBeGreaterThan(0);
+  expect(() => read(9_000)).toThrow(LimitHit);
 });
