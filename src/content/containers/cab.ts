@@ -1,5 +1,5 @@
-// Microsoft cabinets: the list of files is read here, the octets come from libarchive (stored, MSZIP, LZX).
-import { Cursor } from "./cursor.ts";
+// Microsoft cabinets: the list of files is read here, the octets come from libarchive (stored, MSZIP,
+// LZX; not Quantum).
 import { Broken } from "./format.ts";
 import type { Format, Member, Report } from "./format.ts";
 import type { Octets } from "./octets.ts";
@@ -11,10 +11,8 @@ const FILE = 16;
 const MAX_NAME = 512;
 const HAS_PREVIOUS = 0x01;
 const HAS_NEXT = 0x02;
-const HAS_RESERVE = 0x04;
 /** Folder numbers from here on mean that the file goes on in another cabinet. */
 const CONTINUED = 0xfffd;
-const QUANTUM = 2;
 
 export const cab: Format = {
   name: "cab",
@@ -31,7 +29,6 @@ export const cab: Format = {
 };
 
 function* listed(file: Octets, header: Buffer, report: Report): Generator<Member> {
-  const methods = methodsOf(file, header);
   let at = header.readUInt32LE(16);
   for (let left = header.readUInt16LE(28); left > 0; left--) {
     const fixed = file.read(at, FILE);
@@ -44,39 +41,6 @@ function* listed(file: Octets, header: Buffer, report: Report): Generator<Member
     if (folder >= CONTINUED) {
       report.defect("container-split");
       yield { names, what: "file", defects: [{ kind: "container-split" }] };
-    } else if ((methods[folder] ?? 0) === QUANTUM)
-      yield {
-        names,
-        what: "file",
-        defects: [{ kind: "container-unsupported", detail: "Quantum" }],
-      };
-    else yield { names, what: "file" };
+    } else yield { names, what: "file" };
   }
-}
-
-/** How each folder is packed. */
-function methodsOf(file: Octets, header: Buffer): number[] {
-  const flags = header.readUInt16LE(30);
-  let at = HEADER;
-  let reserved = 0;
-  if ((flags & HAS_RESERVE) !== 0) {
-    const sizes = file.read(at, 4);
-    if (sizes.length < 4) throw new Broken("cab: ends early");
-    at += 4 + sizes.readUInt16LE(0);
-    reserved = sizes[2]!;
-  }
-  // The names of the cabinet and the disk before, and of those behind.
-  let strings = (flags & HAS_PREVIOUS) !== 0 ? 2 : 0;
-  if ((flags & HAS_NEXT) !== 0) strings += 2;
-  const input = new Cursor(file, at);
-  for (; strings > 0; strings--) while (input.next() > 0);
-  at = input.at;
-  const methods: number[] = [];
-  for (let left = header.readUInt16LE(26); left > 0; left--) {
-    const folder = file.read(at, 8);
-    if (folder.length < 8) throw new Broken("cab: ends early");
-    methods.push(folder.readUInt16LE(6) & 15);
-    at += 8 + reserved;
-  }
-  return methods;
 }
