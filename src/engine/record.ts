@@ -5,7 +5,7 @@ import type { Message } from "../mail/message.ts";
 import { replyLine } from "../mail/reply.ts";
 import type { Log } from "../sys/log.ts";
 import type { Metrics } from "../sys/metrics.ts";
-import type { FateName } from "../verdict/policy.ts";
+import type { Disposition, FateName } from "../verdict/policy.ts";
 import type { Outcome } from "./apply.ts";
 import type { Judgement } from "./judge.ts";
 import { logJson } from "./log-json.ts";
@@ -56,24 +56,33 @@ export function record(answered: Answered, { log, metrics, timings }: RecordMean
     because: answered.outcomes[0]?.judged.verdict.because ?? null,
   }));
   metrics.messageSeconds.observe(answered.elapsedMs / 1000);
-  const counted = new Set<string>();
-  for (const { judged, how } of answered.outcomes) {
-    const { category, disposition } = judged.verdict;
-    const labels = {
-      direction: directionOf(answered.message, judged.local),
-      category,
-      disposition: how === "tempfailed" ? "tempfail" : how === "rejected" ? "reject" : disposition,
-    };
-    const key = `${labels.direction} ${labels.category} ${labels.disposition}`;
-    if (counted.has(key)) continue;
-    counted.add(key);
-    metrics.messages.inc(labels);
-  }
+  for (const labels of countedAs(answered)) metrics.messages.inc(labels);
   if (answered.quarantine !== null) {
     const category = answered.outcomes.find(({ judged }) => judged.verdict.quarantine)?.judged
       .verdict.category;
     metrics.quarantined.inc({ category: category ?? "spam" });
   }
+}
+
+export interface CountedAs {
+  readonly direction: LogDirection;
+  readonly category: FateName | "clean";
+  readonly disposition: Disposition;
+}
+
+/** How a message is counted: once for each different ending of its recipients. */
+export function countedAs({ message, outcomes }: Answered): readonly CountedAs[] {
+  const counted = new Map<string, CountedAs>();
+  for (const { judged, how } of outcomes) {
+    const { category, disposition } = judged.verdict;
+    const labels: CountedAs = {
+      direction: directionOf(message, judged.local),
+      category,
+      disposition: how === "tempfailed" ? "tempfail" : how === "rejected" ? "reject" : disposition,
+    };
+    counted.set(`${labels.direction} ${labels.category} ${labels.disposition}`, labels);
+  }
+  return [...counted.values()];
 }
 
 function recordOf({

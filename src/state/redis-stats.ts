@@ -48,7 +48,8 @@ export function redisStats(redis: RedisCalls): StatsStore {
     },
     async read(span, kinds, from, to) {
       const tables: { start: number; kind: StatKind }[] = [];
-      const first = startOf(span, from);
+      // What is older has expired.
+      const first = startOf(span, Math.max(from, to - SPAN_KEPT_MS[span] - SPANS[span]));
       for (let start = first; start < to; start += SPANS[span])
         if (start >= from) for (const kind of kinds) tables.push({ start, kind });
       const found: StatCount[] = [];
