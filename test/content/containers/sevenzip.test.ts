@@ -26,11 +26,12 @@ const SILENT: Report = {
   encrypted: () => undefined,
 };
 
-/** The archive, whose directory is not packed, with this mode for its one file. */
-function withMode(bytes: Buffer, mode: number): Buffer {
+/** The archive, whose directory is not packed, with two octets changed behind a mark in it. */
+function changed(bytes: Buffer, mark: string, behind: number, value: number): Buffer {
   const at = 32 + bytes.readUInt32LE(12);
-  const attributes = bytes.indexOf(Buffer.from([0x15, 0x06, 0x01, 0x00]), at);
-  bytes.writeUInt16LE(mode, attributes + 6);
+  const found = bytes.indexOf(Buffer.from(mark, "hex"), at);
+  expect(found).toBeGreaterThan(at);
+  bytes.writeUInt16LE(value, found + behind);
   bytes.writeUInt32LE(crc32(bytes.subarray(at)), 28);
   bytes.writeUInt32LE(crc32(bytes.subarray(12, 32)), 8);
   return bytes;
@@ -52,7 +53,7 @@ describe("7z", () => {
     ["a link", 0o120777],
     ["a device", 0o020644],
   ])("%s with octets is a file to Windows", async (what, mode) => {
-    const read = await readMembers(sevenZip, withMode(sample("open.7z"), mode));
+    const read = await readMembers(sevenZip, changed(sample("open.7z"), "15060100", 6, mode));
     expect(read.members).toMatchObject([{ names: ["a.bin"], what: "file" }]);
     // libarchive gives what stands before a NUL for the target of a link.
     if (what === "a link") expect(read.members[0]?.defects).toEqual(["container-unsupported"]);
@@ -117,6 +118,14 @@ describe("instances", () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(150e6);
     expect(started.mock.calls.length).toBeLessThan(4);
     started.mockRestore();
+  });
+
+  test("refuse memory beyond their bound, whatever dictionary is declared", async () => {
+    // LZMA's properties: an octet, then the size of the dictionary; 1.5 GiB.
+    const wide = changed(sample("wide.7z"), "5d00100000", 3, 0x6000);
+    const read = await readMembers(sevenZip, wide);
+    expect(read.members).toMatchObject([{ names: ["notes.txt"], defects: ["container-broken"] }]);
+    expect(await listed("wide.7z")).toEqual([["notes.txt", "file", NOTES]]);
   });
 
   test("are several when archives are open at once", async () => {
