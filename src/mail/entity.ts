@@ -5,6 +5,7 @@ import type { DefectKind } from "./defects.ts";
 import { MAX_BOUNDARY } from "./boundaries.ts";
 import { decodeWords } from "./encoded-word.ts";
 import { USUAL, type Habits } from "./habits.ts";
+import { withFoldsClosed } from "./folded-value.ts";
 import type { Field, Header } from "./header.ts";
 import type { Defect } from "./message.ts";
 import { MAX_LENGTH, parseParameters, parseToken } from "./parameters.ts";
@@ -165,8 +166,8 @@ function readAll(fields: readonly Field[], conflict: DefectKind, note: Note): Pa
   // More repetitions than this say nothing new; each is read under several readings.
   let room = MAX_LENGTH;
   const some = fields.length <= 8 ? fields : [...fields.slice(0, 7), fields.at(-1)!];
-  const read = some.map(({ value }) => {
-    const one = parseParameters(value, room);
+  const read = some.map(({ value, raw }) => {
+    const one = withFoldsClosed(parseParameters(value, room), raw, room);
     room -= Math.min(room, value.length);
     return one;
   });

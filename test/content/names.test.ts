@@ -25,7 +25,7 @@ test.each([
   ],
   [['Content-Type: a/b; name="=?utf-8?B?eC5leGU=?="'], ["=?utf-8?B?eC5leGU=?=", "x.exe"]],
   [["Content-Disposition: a;\r\n filename*0*=utf-8''evil%2E;\r\n filename*1=exe"], ["evil.exe"]],
-  [['Content-Disposition: a;\r\n filename="in\r\n voice.exe"'], ["in voice.exe"]],
+  [['Content-Disposition: a;\r\n filename="in\r\n voice.exe"'], ["in voice.exe", "invoice.exe"]],
 ])("names in %j", (fields, expected) => {
   expect(names(...fields)).toEqual(expected);
 });
