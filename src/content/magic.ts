@@ -21,6 +21,13 @@ const sign = (octets: Buffer, kinds: string, at = 0): Signature => ({
   kinds: kinds.split(" "),
 });
 
+/** "BZh", the size of the blocks, and a block or the end: "BZhang" is text. */
+function bzip2Marks(): Signature[] {
+  const sizes = Array.from("123456789", (size) => Buffer.from(`BZh${size}`));
+  const behind = [hex("314159265359"), hex("177245385090")];
+  return sizes.flatMap((mark) => behind.map((next) => sign(Buffer.concat([mark, next]), "bz2")));
+}
+
 /** First match wins; longer marks stand before shorter ones with the same start. */
 const SIGNATURES: readonly Signature[] = [
   sign(hex("7f454c46"), "exe"),
@@ -37,17 +44,17 @@ const SIGNATURES: readonly Signature[] = [
   sign(hex("377abcaf271c"), "7z"),
   sign(hex("1f8b"), "gz"),
   sign(hex("1f9d"), "Z"),
-  sign(ascii("BZh"), "bz2"),
+  ...bzip2Marks(),
   sign(hex("fd377a585a00"), "xz"),
   sign(hex("5d0000"), "lzma"),
   sign(hex("28b52ffd"), "zst"),
   sign(hex("04224d18"), "lz4"),
-  sign(ascii("LZIP"), "lz"),
-  sign(ascii("MSCF"), "cab"),
+  sign(ascii("LZIP\x01"), "lz"),
+  sign(ascii("MSCF\0\0\0\0"), "cab"),
   sign(ascii("ISc("), "cab"),
   sign(hex("60ea"), "arj"),
   sign(ascii("**ACE**"), "ace", 7),
-  sign(ascii("ZOO "), "zoo"),
+  sign(hex("dca7c4fd"), "zoo", 20),
   sign(hex("edabeedb"), "rpm"),
   sign(ascii("!<arch>\ndebian"), "deb"),
   sign(ascii("!<arch>\n"), "ar"),
@@ -60,20 +67,20 @@ const SIGNATURES: readonly Signature[] = [
   sign(hex("e4525c7b8cd8a74daeb15378d02996d3"), "onenote"),
   sign(hex("789f3e22"), "tnef"),
   sign(hex("4c0000000114020000000000c000000000000046"), "lnk"),
-  sign(ascii("ITSF"), "chm"),
+  sign(ascii("ITSF\x03\0\0\0"), "chm"),
   sign(ascii("?_\x03\x00"), "hlp"),
   sign(ascii("FWS"), "swf"),
   sign(ascii("CWS"), "swf"),
   sign(ascii("ZWS"), "swf"),
   sign(ascii("MSWIM\0\0\0"), "wim"),
-  sign(ascii("xar!"), "xar"),
+  sign(ascii("xar!\0"), "xar"),
   sign(hex("894c5a4f000d0a1a0a"), "lzo"),
-  sign(ascii("LRZI"), "lrz"),
+  sign(ascii("LRZI\0"), "lrz"),
   sign(hex("1f1e"), "pack"),
   sign(ascii("ALZ\x01"), "alz"),
-  sign(ascii("EGGA"), "egg"),
-  sign(ascii("StuffIt"), "sit"),
-  sign(ascii("SIT!"), "sit"),
+  sign(ascii("EGGA\0\x01"), "egg"),
+  sign(ascii("StuffIt (c)"), "sit"),
+  sign(ascii("rLau"), "sit", 10),
   sign(ascii("hsqs"), "squashfs"),
   sign(hex("02214c18"), "lz4"),
   sign(ascii("vhdxfile"), "vhdx"),

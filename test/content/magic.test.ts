@@ -34,7 +34,7 @@ test.each<[string, Buffer, string[]]>([
   ["rar", of("526172211a0700"), ["rar"]],
   ["7z", of("377abcaf271c"), ["7z"]],
   ["gzip", of("1f8b08"), ["gz"]],
-  ["bzip2", Buffer.from("BZh9"), ["bz2"]],
+  ["bzip2", Buffer.from("BZh91AY&SY"), ["bz2"]],
   ["xz", of("fd377a585a00"), ["xz"]],
   ["zstd", of("28b52ffd"), ["zst"]],
   ["cab", Buffer.from("MSCF\0\0\0\0"), ["cab"]],

@@ -114,13 +114,13 @@ describe("lha", () => {
 describe("what is recognised and not read", () => {
   test.each([
     ["ace", "1234567**ACE**"],
-    ["zoo", "ZOO 2.10 Archive."],
+    ["zoo", "ZOO 2.10 Archive.\x1a\0\0\xdc\xa7\xc4\xfd"],
     ["wim", "MSWIM\0\0\0"],
-    ["xar", "xar!"],
-    ["chm", "ITSF"],
+    ["xar", "xar!\0"],
+    ["chm", "ITSF\x03\0\0\0"],
     ["qcow", "QFI\xfb"],
     ["vmdk", "KDMV"],
-    ["egg", "EGGA"],
+    ["egg", "EGGA\0\x01"],
     ["squashfs", "hsqs"],
   ])("%s says so", async (kind, mark) => {
     const bytes = Buffer.from(mark.padEnd(600, "\0"), "latin1");
@@ -129,6 +129,20 @@ describe("what is recognised and not read", () => {
     expect(formats).toHaveLength(1);
     const read = await readMembers(formats[0]!, bytes);
     expect(read.broken).toMatch(/not read/);
+  });
+
+  test.each([
+    "ZOO keepers",
+    "BZhang wrote",
+    "StuffIt is old",
+    "LZIP it",
+    "EGGA",
+    "xar!",
+    "MSCF",
+    "ITSF",
+    "SIT! Good dog.",
+  ])("text stays text: %s", (text) => {
+    expect(kindsOf(Buffer.from(text))).toEqual(["txt"]);
   });
 
   test("has no format elsewhere", () => {
