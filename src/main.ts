@@ -10,6 +10,7 @@ const COMMANDS: Readonly<
   scan: async () => (await import("./cli/scan.ts")).scan,
   rules: async () => (await import("./cli/rules.ts")).rules,
   quarantine: async () => (await import("./cli/quarantine-command.ts")).quarantineCommand,
+  stats: async () => (await import("./cli/stats-command.ts")).statsCommand,
   greylist: async () => (await import("./cli/greylist-command.ts")).greylistCommand,
   user: async () => (await import("./cli/wired.ts")).userCommand,
   dkim: async () => (await import("./cli/dkim.ts")).dkim,
@@ -23,6 +24,7 @@ const USAGE = `usage: postern <command> [--config FILE] …
   rules check|show                       check the rule files and run their cases; show them in effective order
   quarantine list|show|release|delete|expire|digest|rotate-key
   greylist list|explain|allow|clear      why a sender waits, and what to do about it
+  stats [--hours N|--days N] [--top …]   what came and what became of it
   user add|del|list                      mailboxes, their passwords and aliases
   dkim keygen DOMAIN SELECTOR            a key to sign outgoing mail with, and the DNS record for it
   doctor                                 ask everything that postern depends on, and say what to do

@@ -16,3 +16,12 @@ export function terminalLines(octets: Buffer): string {
     .map((line) => line.replace(/\r$/, "").split("\t").map(terminalText).join("\t"))
     .join("\n");
 }
+
+/** A value as one line of JSON that does no harm on a terminal: what terminalText escapes is escaped as JSON does. */
+export function terminalJson(value: unknown): string {
+  return JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) =>
+    [...Array(c.length).keys()]
+      .map((n) => `\\u${c.charCodeAt(n).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}

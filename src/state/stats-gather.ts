@@ -92,10 +92,10 @@ class Gatherer implements StatsGatherer {
     const now = startOf("hour", (this.means.now ?? Date.now)());
     const full = !this.hours.has(now) && this.hours.size >= MAX_HOURS;
     const start = full ? Math.max(...this.hours.keys()) : now;
-    let hour = this.hours.get(start);
-    if (hour === undefined) this.hours.set(start, (hour = new Map()));
-    let names = hour.get(kind);
-    if (names === undefined) hour.set(kind, (names = new Map()));
+    const hour: Hour = this.hours.get(start) ?? new Map<StatKind, Map<string, number>>();
+    this.hours.set(start, hour);
+    const names = hour.get(kind) ?? new Map<string, number>();
+    hour.set(kind, names);
     return names;
   }
 
