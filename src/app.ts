@@ -204,7 +204,7 @@ class Rooms {
       quarantine: this.quarantine,
       store: this.store,
       relays: this.relays,
-      local: this.local.filter,
+      local: this.local,
       routeTo: (address) => this.routeTo(address),
       log: this.log,
       metrics: this.metrics,
@@ -381,6 +381,8 @@ class Rooms {
       addressExtension: config.next_hop.address_extension,
       quarantine: this.quarantine,
       nextHop: entry.next_hop ?? config.next_hop.relay,
+      mailbox: (address) => this.held.mailbox(address),
+      warn: (text) => this.log.warn(text),
     };
     const ours = destination === this.local.filter;
     const common = this.commonMeans();

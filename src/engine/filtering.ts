@@ -10,12 +10,14 @@ import type { Reply } from "../mail/reply.ts";
 import { encodeXtext } from "../mail/xtext.ts";
 import { receivedLine, type ReceivedFacts } from "../mail/received-line.ts";
 import type { KeptRecipient } from "../mailstore/quarantine-entry.ts";
+import type { QuarantineInput } from "../mailstore/quarantine-record.ts";
 import type { Quarantine } from "../mailstore/quarantine.ts";
 import { alertFields, headerEdits, type Edit } from "../verdict/edits.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { spamFields, type SpamFacts } from "../verdict/spam-fields.ts";
 import { STOPS, type FateName } from "../verdict/policy.ts";
 import type { Keeping } from "./apply.ts";
+import { keepInMailbox, type MailboxWay } from "./kept-mailbox.ts";
 import type { Judged, Judgement } from "./judge.ts";
 import { wasScored } from "./record.ts";
 
@@ -29,6 +31,9 @@ export interface FilterFacts {
   readonly quarantine: Quarantine;
   /** Where mail of this listener goes, as the configuration writes it. */
   readonly nextHop: string;
+  /** The way to a mailbox of ours that takes kept copies; null when there is none. */
+  mailbox(address: string): MailboxWay | null;
+  readonly warn: (text: string) => void;
 }
 
 /** The edits of one recipient. */
@@ -133,26 +138,35 @@ export async function keepCopy(
     judged.find(({ verdict }) => verdict.quarantine) ??
     judged.find(({ verdict }) => STOPS[verdict.disposition]);
   const category = wanting?.verdict.category ?? "clean";
-  const prepared = await facts.quarantine.prepare(
-    {
-      mailId: envelope.mailId,
-      logId: envelope.id,
-      category: (category === "clean" ? "spam" : category) satisfies FateName,
-      body,
-      headerSize: header.size,
-      sender: envelope.sender,
-      senderParams: envelope.senderParams,
-      recipients: judged.map(keptRecipient),
-      messageId: firstField(header, "message-id")?.value ?? null,
-      subject: firstField(header, "subject")?.value ?? null,
-      client: envelope.client,
-      nextHop: facts.nextHop,
-      findings: judgement.findings,
-      lines: copyLines(message, wanting, judgement, facts),
-      receivedAt: envelope.startedAt,
-    },
-    deadline,
-  );
+  const input: QuarantineInput = {
+    mailId: envelope.mailId,
+    logId: envelope.id,
+    category: (category === "clean" ? "spam" : category) satisfies FateName,
+    body,
+    headerSize: header.size,
+    sender: envelope.sender,
+    senderParams: envelope.senderParams,
+    recipients: judged.map(keptRecipient),
+    messageId: firstField(header, "message-id")?.value ?? null,
+    subject: firstField(header, "subject")?.value ?? null,
+    client: envelope.client,
+    nextHop: facts.nextHop,
+    findings: judgement.findings,
+    lines: copyLines(message, wanting, judgement, facts),
+    receivedAt: envelope.startedAt,
+  };
+  const stored = (): Promise<Keeping | Reply> => store(input, facts, deadline);
+  const to = category === "clean" ? undefined : wanting?.policy.keepTo?.get(category);
+  const way = to === undefined ? null : facts.mailbox(to);
+  return way === null ? stored() : keepInMailbox(message, input, way, stored, deadline, facts.warn);
+}
+
+async function store(
+  input: QuarantineInput,
+  facts: FilterFacts,
+  deadline: AbortSignal,
+): Promise<Keeping | Reply> {
+  const prepared = await facts.quarantine.prepare(input, deadline);
   if (!prepared.ok) return prepared.failed;
   return {
     path: prepared.file,

@@ -278,12 +278,14 @@ function stoppedOf({ message, quarantine }: Answered, { judged }: Outcome): Stop
     sender: envelope.sender?.raw ?? null,
     subject: firstField(header, "subject")?.value.slice(0, 2_000) ?? null,
     arrivedAt: envelope.startedAt,
-    quarantineId: quarantine === null || !verdict.quarantine ? null : idIn(quarantine, message),
+    ...keptAt(verdict.quarantine ? quarantine : null, message),
   };
 }
 
-/** A retry keeps the copy of the first try, under its id: "l/banned-loA9jh2ZADqZ.gz". */
-function idIn(path: string, message: Message): string {
+/** Where the copy is. A retry keeps the copy of the first try, under its id: "l/banned-loA9jh2ZADqZ.gz". */
+function keptAt(path: string | null, message: Message): Pick<Stopped, "quarantineId" | "keptIn"> {
+  if (path === null) return { quarantineId: null };
+  if (!/^[A-Za-z0-9]\/[a-z]+-.{12}\.gz$/.test(path)) return { quarantineId: null, keptIn: path };
   const id = path.slice(-15, -3);
-  return isMailId(id) ? id : message.envelope.mailId;
+  return { quarantineId: isMailId(id) ? id : message.envelope.mailId };
 }

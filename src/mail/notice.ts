@@ -22,6 +22,8 @@ export interface Stopped {
   readonly arrivedAt: Date;
   /** Name by which the quarantine knows the copy; null when none is kept. */
   readonly quarantineId: string | null;
+  /** The mailbox that has the copy instead; absent: none has. */
+  readonly keptIn?: string;
 }
 
 export type StoppedAs =
@@ -113,7 +115,7 @@ function subjectOf({ about, says }: Notice): string {
   if (about === null) return `LIMIT passed: ${says.what.slice(0, 200)}`;
   const from = mailbox(about.sender ?? "");
   if (says.kind === "postmaster") return `${WORDS[about.category].title} in mail from ${from}`;
-  return `A message to you from ${from} was ${about.quarantineId === null ? "stopped" : "held"}`;
+  return `A message to you from ${from} was ${isKept(about) ? "held" : "stopped"}`;
 }
 
 function textOf(notice: Notice): string[] {
@@ -159,7 +161,11 @@ function postmasterLines(about: Stopped, says: ToPostmaster): string[] {
     `  reference:   ${word(about.id)}/${word(about.mailId)}`,
     "",
     ...(about.quarantineId === null
-      ? ["No copy was kept."]
+      ? [
+          about.keptIn === undefined
+            ? "No copy was kept."
+            : `A copy is in the mailbox ${mailbox(about.keptIn)}.`,
+        ]
       : [
           "A copy is in the quarantine. To look at it, and to send it on to those for whom it was stopped:",
           "",
@@ -179,10 +185,14 @@ function recipientLines(about: Stopped, says: ToRecipient): string[] {
     `  reference:   ${word(about.quarantineId ?? about.mailId)}`,
     "",
     "The sender's address may be forged. Nothing needs to be done if you do not expect this message.",
-    about.quarantineId === null
-      ? `If you do, ask ${mailbox(says.postmaster)}, who wants to know the reference; no copy was kept.`
-      : `If you do, ask ${mailbox(says.postmaster)}, who can release it and needs the reference for that.`,
+    isKept(about)
+      ? `If you do, ask ${mailbox(says.postmaster)}, who can release it and needs the reference for that.`
+      : `If you do, ask ${mailbox(says.postmaster)}, who wants to know the reference; no copy was kept.`,
   ];
+}
+
+function isKept({ quarantineId, keptIn }: Stopped): boolean {
+  return quarantineId !== null || keptIn !== undefined;
 }
 
 function clientText({ address, name, helo }: ToPostmaster["client"]): string {

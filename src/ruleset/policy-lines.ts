@@ -1,7 +1,9 @@
 // The lines of policy.rules as settings: which fate or level, for whom, where. policy.ts puts them together per recipient.
 //   fate CATEGORY MODE DIRECTION DISPOSITION [keep] [folder=] [notice=] [if auth,outgoing]
+//   keep CATEGORY to=store|ADDRESS
 //   unchecked CHECK MODE DIRECTION …      level tag|tag2|kill NUMBER      subject-tag "TEXT"|off
 //   for PATTERN… [mode=] [direction=] CATEGORY="fate" unchecked.CHECK="fate" tag= tag2= kill= subject-tag=
+import { parseAddress } from "../mail/address.ts";
 import type { Fate, FateName } from "../verdict/policy.ts";
 import { CONDITIONS, FATE_OPTIONS, fateFrom, fateOf } from "./fates.ts";
 import type { Line, Verbs } from "./grammar.ts";
@@ -28,6 +30,8 @@ type Level = (typeof LEVELS)[number];
 export type Setting =
   | { readonly key: FateName; readonly fate: Fate }
   | { readonly key: "check"; readonly check: string; readonly fate: Fate }
+  /** null = the quarantine. */
+  | { readonly key: "keep"; readonly category: FateName; readonly to: string | null }
   | { readonly key: "level"; readonly level: Level; readonly value: number | null }
   | { readonly key: "subject-tag"; readonly value: string | null };
 
@@ -43,6 +47,8 @@ export interface PolicyLine {
 const FATE_TAIL =
   'DISPOSITION [keep] [folder="NAME"] [notice=postmaster,recipient] [if auth,outgoing]';
 
+const KEEP_USAGE = "keep CATEGORY to=store, or to=user+folder@domain, a mailbox of ours";
+
 export const POLICY_VERBS: Verbs = {
   fate: {
     words: [4, 5],
@@ -56,6 +62,7 @@ export const POLICY_VERBS: Verbs = {
     conditions: CONDITIONS,
     usage: `unchecked CHECK MODE DIRECTION ${FATE_TAIL}`,
   },
+  keep: { words: [1, 1], options: ["to"], usage: KEEP_USAGE },
   level: { words: [2, 2], usage: "level tag|tag2|kill NUMBER" },
   "subject-tag": { words: [0, 1], texts: 1, usage: 'subject-tag "TEXT" or subject-tag off' },
   for: {
@@ -73,6 +80,8 @@ export function readPolicyLine(line: Line): PolicyLine | string {
     case "fate":
     case "unchecked":
       return readFate(line);
+    case "keep":
+      return readKeep(line);
     case "level": {
       const setting = levelSetting(line.words[0] ?? "", line.words[1] ?? "");
       return typeof setting === "string" ? setting : everyone(line, setting);
@@ -109,6 +118,23 @@ function readFate(line: Line): PolicyLine | string {
   const setting: Setting =
     category === "check" ? { key: "check", check: name, fate } : { key: category, fate };
   return { patterns: null, modes, directions, settings: [setting], line };
+}
+
+function readKeep(line: Line): PolicyLine | string {
+  const [name = ""] = line.words;
+  const categories = oneOf(name, FATE_NAMES);
+  if (typeof categories === "string") return `"${name}" is no category${categories}`;
+  const to = line.options.get("to");
+  if (to === undefined) return `to= is missing: ${KEEP_USAGE}`;
+  const address = to === "store" ? null : parseAddress(to);
+  if (to !== "store" && (address === null || address.domain === ""))
+    return `to=${to} is no address with a domain: ${KEEP_USAGE}`;
+  const settings = categories.map((category): Setting => ({
+    key: "keep",
+    category,
+    to: address?.raw ?? null,
+  }));
+  return { patterns: null, modes: MODES, directions: DIRECTIONS, settings, line };
 }
 
 function readProfile(line: Line): PolicyLine | string {

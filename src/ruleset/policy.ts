@@ -141,10 +141,13 @@ function policyFrom(settings: readonly Setting[]): Policy {
   >;
   const unchecked = new Map<string, Fate[]>();
   const levels = new Map<string, number | null>();
+  const keepTo = new Map<FateName, string | null>();
   let subjectTag: string | null | undefined;
   for (const setting of settings) {
     if (setting.key === "level") {
       if (!levels.has(setting.level)) levels.set(setting.level, setting.value);
+    } else if (setting.key === "keep") {
+      if (!keepTo.has(setting.category)) keepTo.set(setting.category, setting.to);
     } else if (setting.key === "subject-tag") {
       if (subjectTag === undefined) subjectTag = setting.value;
     } else if (setting.key === "check") {
@@ -153,9 +156,11 @@ function policyFrom(settings: readonly Setting[]): Policy {
       addFate(list, setting.fate);
     } else addFate(fates[setting.key], setting.fate);
   }
+  const mailboxes = [...keepTo].flatMap(([name, to]) => (to === null ? [] : [[name, to] as const]));
   return {
     fates,
     unchecked,
+    ...(mailboxes.length > 0 && { keepTo: new Map(mailboxes) }),
     tagLevel: levels.get("tag") ?? null,
     tag2Level: levels.get("tag2") ?? 5,
     killLevel: levels.get("kill") ?? 10,

@@ -35,6 +35,8 @@ export interface Policy {
   readonly fates: Readonly<Record<FateName, readonly Fate[]>>;
   /** Fates of `unchecked` findings by check name; a check that is not listed takes fates.unchecked. */
   readonly unchecked: ReadonlyMap<string, readonly Fate[]>;
+  /** Addresses of mailboxes that take kept copies, by category; absent: the quarantine takes them. */
+  readonly keepTo?: ReadonlyMap<FateName, string>;
   /** Score from which X-Spam-* fields are written; -Infinity = always, null = never. */
   readonly tagLevel: number | null;
   readonly tag2Level: number;

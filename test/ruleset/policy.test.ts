@@ -75,6 +75,33 @@ describe("one line per profile", () => {
   });
 });
 
+describe("keep to=", () => {
+  test("the first line about a category holds; the quarantine is the default", () => {
+    const { rules, errors } = policy(`
+      keep virus to=admin+rejected/malware@example.com
+      keep spam to=store
+      keep any to=spam@example.com`);
+    expect(errors).toEqual([]);
+    const { keepTo } = rules.policyOf(address("u@example.com"), INBOUND);
+    expect(keepTo?.get("virus")).toBe("admin+rejected/malware@example.com");
+    expect(keepTo?.get("spam")).toBeUndefined();
+    expect(keepTo?.get("banned")).toBe("spam@example.com");
+    expect(
+      policy("keep any to=store").rules.policyOf(address("u@x"), INBOUND).keepTo,
+    ).toBeUndefined();
+  });
+  test.each([
+    ["keep virus", "to= is missing"],
+    ["keep virsu to=store", 'no category; did you mean "virus"?'],
+    ["keep virus to=admin", "no address with a domain"],
+    ['keep virus to="a@b\\x00"', ""],
+    ["keep virus to=<a@example.com>", ""],
+  ])("%s", (line, message) => {
+    expect(JSON.stringify(policy(line).errors)).toContain(message.replaceAll('"', '\\"'));
+    expect(policy(line).errors).not.toEqual([]);
+  });
+});
+
 describe("order", () => {
   test("local.d comes first, `for` before everyone", () => {
     const { rules } = compile({
