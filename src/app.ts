@@ -1,7 +1,6 @@
 // The composition root of a worker: constructs stores, destinations and listeners, and wires them to the engine. The only file
 // that knows all of them; it decides nothing itself.
-import { accessSync, constants } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { admission, announcedSize, type Admission } from "./admission.ts";
 import type { SmtpDestination } from "./clients/smtp.ts";
 import { clamdService } from "./clamd-service.ts";
@@ -26,19 +25,19 @@ import type { GreylistMeans } from "./checks/greylist.ts";
 import type { SpamMeans } from "./checks/spam.ts";
 import { greylisting } from "./greylisting.ts";
 import { heldMail, type HeldMail } from "./held-mail.ts";
+import { heldNodes, type HeldNodes } from "./held-nodes.ts";
 import { deliversHere } from "./housekeeping.ts";
 import { localDelivery, type LocalDelivery } from "./local-delivery.ts";
 import { openStore } from "./open-store.ts";
 import { policyService } from "./policy-service.ts";
 import { relays, type Relays } from "./relays.ts";
 import { lookups, type Lookups } from "./lookups.ts";
-import { hostOf, portOf } from "./listen-address.ts";
+import { hostOf, portOf, whereOf } from "./listen-address.ts";
 import type { Destination } from "./mail/destination.ts";
 import type { Address } from "./mail/address.ts";
 import { networks } from "./mail/ip.ts";
 import type { Transaction } from "./mail/message.ts";
 import { ok } from "./mail/reply.ts";
-import { quarantine } from "./mailstore/quarantine.ts";
 import type { RuleSource } from "./ruleset/source.ts";
 import { scoring } from "./scoring.ts";
 import type { Listener } from "./servers/listener.ts";
@@ -59,9 +58,14 @@ export interface App {
    * old ones stay.
    */
   use(source: RuleSource): Promise<void>;
-  /** Finishes what is in flight, then closes everything. */
-  stop(): Promise<void>;
+  /**
+   * Finishes what is in flight, for at most `graceMs`, then closes everything. Sessions that have begun no transaction may begin one
+   * within `firstMs`.
+   */
+  stop(graceMs: number, firstMs: number): Promise<void>;
 }
+
+const FAILED_GRACE_MS = 10_000;
 
 /** Starts all SMTP, LMTP and policy listeners. Rejects when one cannot listen (see `skipped`). */
 export async function startApp(
@@ -89,8 +93,11 @@ export async function startApp(
     } catch (error) {
       const why = `${entry.listen} (${what}): ${(error as Error).message}`;
       // Defaults step aside for whoever has the port, but a filter that does not filter must not look as if it ran.
-      if (config.file !== null || (!asked && entry.role === "filter"))
+      if (config.file !== null || (!asked && entry.role === "filter")) {
+        // Those that listen already may have taken connections, beside the workers that we were to follow.
+        await Promise.all(listeners.map((one) => one.close(FAILED_GRACE_MS, FAILED_GRACE_MS)));
         throw new Error(`cannot listen on ${why}`, { cause: error });
+      }
       skipped.push(why);
     }
   }
@@ -98,18 +105,11 @@ export async function startApp(
     listening,
     skipped,
     use: (next) => rooms.use(next),
-    async stop() {
-      await Promise.all(listeners.map((listener) => listener.close(config.limits.stop_deadline)));
+    async stop(graceMs, firstMs) {
+      await Promise.all(listeners.map((listener) => listener.close(graceMs, firstMs)));
       await rooms.close();
     },
   };
-}
-
-function whereOf(listen: string): { path: string } | { host: string; port: number } {
-  if (!listen.startsWith("unix:")) return { host: hostOf(listen), port: portOf(listen) };
-  const path = listen.slice(5);
-  accessSync(dirname(path), constants.W_OK);
-  return { path };
 }
 
 /** Everything that listeners share. */
@@ -135,7 +135,8 @@ class Rooms {
   private readonly spool: ReturnType<typeof spoolRoom>;
   private readonly admission: Admission;
   private readonly deep: ReturnType<typeof deepening>;
-  private readonly quarantine: ReturnType<typeof quarantine>;
+  private readonly nodes: HeldNodes;
+  private readonly quarantine: HeldNodes["quarantine"];
   private readonly notices: Notices;
   private readonly policy: ReturnType<typeof policyService>;
   private readonly clamd: ReturnType<typeof clamdService>;
@@ -157,10 +158,14 @@ class Rooms {
     this.spool = spoolRoom({ dir: join(config.server.state_dir, "spool") });
     this.admission = admission(config, log, metrics);
     this.deep = deepening(config, metrics);
-    this.quarantine = quarantine({
-      directory: config.quarantine.dir,
-      warn: (text) => log.error(text),
+    this.nodes = heldNodes({
+      config,
+      store,
+      relays: () => this.relays,
+      local: () => this.local.filter,
+      log,
     });
+    this.quarantine = this.nodes.quarantine;
     this.relays = relays(config, log, metrics);
     this.outgoing = config.outgoing.relay === null ? null : this.relays.to(config.outgoing.relay);
     this.tables = aliasTables(source);
@@ -249,6 +254,7 @@ class Rooms {
   async close(): Promise<void> {
     this.admission.close();
     await this.held.stop();
+    await this.nodes.stop();
     await this.notices.drain(this.config.limits.stop_deadline);
     await this.relays.close();
     await this.deep.close();

@@ -13,38 +13,48 @@ const SWEEP_EVERY_MS = 24 * 3600 * 1000;
 /** A copy that was being written when we died is older than any message's budget. */
 const LEFTOVER_MS = 3600 * 1000;
 
-/** Sweeps now, then keeps house until stop(). Called while no worker runs: the spool is nobody's. */
+/** Sweeps now, then keeps house until stop(), after use() by another configuration. Called while no worker runs: the spool is nobody's. */
 export async function housekeeping(
   config: Config,
   log: Log,
   metrics: Metrics,
-): Promise<{ stop(): void }> {
-  const store = quarantine({ directory: config.quarantine.dir, warn: (text) => log.warn(text) });
+): Promise<{ use(next: Config): void; stop(): void }> {
+  let current = config;
+  const storeNow = (): ReturnType<typeof quarantine> =>
+    quarantine({ directory: current.quarantine.dir, warn: (text) => log.warn(text) });
   const guarded = (what: string, work: () => Promise<void>) => (): void =>
     void work().catch((error: Error) => log.warn(`${what}: ${error.message}`));
   const expire = guarded("quarantine cannot be expired", async () => {
-    const { max_age: maxAgeMs, max_size: maxBytes } = config.quarantine;
-    const { removed, entries, bytes } = await store.expire({ maxAgeMs, maxBytes, now: new Date() });
+    const { max_age: maxAgeMs, max_size: maxBytes } = current.quarantine;
+    const { removed, entries, bytes } = await storeNow().expire({
+      maxAgeMs,
+      maxBytes,
+      now: new Date(),
+    });
     metrics.quarantineMessages.set(entries);
     metrics.quarantineBytes.set(bytes);
+    metrics.quarantineMaxBytes.set(maxBytes);
     if (removed > 0)
       log.info(`quarantine: ${removed} expired copies removed, ${entries} left (${bytes} octets)`);
   });
   const sweep = guarded("mail_root cannot be swept", async () => {
-    if (!deliversHere(config)) return;
-    const removed = await sweepTmp(config.delivery.mail_root).catch(missing);
+    if (!deliversHere(current)) return;
+    const removed = await sweepTmp(current.delivery.mail_root).catch(missing);
     if (removed > 0) log.info(`delivery: ${removed} files of crashed deliveries removed from tmp/`);
   });
   const left = await spoolRoom({ dir: join(config.server.state_dir, "spool") }).sweep();
   if (left > 0)
     log.info(`${left} spool files of a crash removed: their messages were not acknowledged`);
   guarded("quarantine cannot be swept", async () => {
-    await store.sweep({ olderThanMs: LEFTOVER_MS, now: new Date() });
+    await storeNow().sweep({ olderThanMs: LEFTOVER_MS, now: new Date() });
   })();
   expire();
   sweep();
   const timers = [setInterval(expire, EXPIRE_EVERY_MS), setInterval(sweep, SWEEP_EVERY_MS)];
   return {
+    use(next) {
+      current = next;
+    },
     stop() {
       for (const timer of timers) clearInterval(timer);
     },

@@ -9,7 +9,8 @@ export type ToWorker =
   | { readonly kind: "start"; readonly config: Config; readonly rules: SourcePairs }
   | { readonly kind: "rules"; readonly rules: SourcePairs }
   | { readonly kind: "metrics"; readonly id: number }
-  | { readonly kind: "stop" };
+  /** Finish what is in flight within `graceMs`; sessions without a transaction may begin one within `firstMs`. */
+  | { readonly kind: "stop"; readonly graceMs: number; readonly firstMs: number };
 
 export type MetricsJson = readonly MetricObjectWithValues<MetricValue<string>>[];
 

@@ -20,6 +20,11 @@ export interface LiveRules {
   watch(onChange: (source: SourcePairs) => void): Promise<void>;
   /** Reads the files now (SIGHUP). */
   reload(): Promise<void>;
+  /**
+   * Reads and compiles the files for a changed configuration and holds them for whoever asks from now on; nobody is called back.
+   * Resolves to a way back. Rejects with RulesError when they do not compile, and then nothing has changed.
+   */
+  use(config: Config): Promise<() => Promise<void>>;
   /** Why the files on disk are not in force, one line; null when they are. */
   trouble(): string | null;
   close(): void;
@@ -66,7 +71,7 @@ export async function liveRules(config: Config, log: Log, metrics: Metrics): Pro
 }
 
 class Rules implements LiveRules {
-  readonly #config: Config;
+  #config: Config;
   readonly #log: Log;
   readonly #metrics: Metrics;
   #current: RuleSource = new Map();
@@ -102,8 +107,33 @@ class Rules implements LiveRules {
   }
 
   async watch(onChange: (source: SourcePairs) => void): Promise<void> {
-    const { rules_dir: dir } = this.#config.server;
     this.#onChange = onChange;
+    await this.#watchDirectory();
+  }
+
+  async use(config: Config): Promise<() => Promise<void>> {
+    const before = { config: this.#config, current: this.#current, trouble: this.#trouble };
+    this.#config = config;
+    const result = await this.#read();
+    if ("errors" in result) {
+      this.#config = before.config;
+      throw new RulesError(result.errors);
+    }
+    await this.#good(result.ok);
+    const moved = config.server.rules_dir !== before.config.server.rules_dir;
+    if (moved) await this.#watchDirectory();
+    return async () => {
+      this.#config = before.config;
+      this.#current = before.current;
+      this.#trouble = before.trouble;
+      this.#metrics.rulesLoad.set(before.trouble === null ? 1 : 0);
+      if (moved) await this.#watchDirectory();
+    };
+  }
+
+  async #watchDirectory(): Promise<void> {
+    const { rules_dir: dir } = this.#config.server;
+    this.#watch?.close();
     this.#watch = await watchRules(
       dir,
       () => void this.reload(),

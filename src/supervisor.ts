@@ -1,47 +1,46 @@
 // The supervisor: holds the lock, the sockets (node:cluster, SCHED_NONE), HTTP, metrics and the rule files; starts workers, starts
-// them again when they die, hands them new rules, and stops them gracefully. Judges no mail itself.
-import { existsSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
-import type { Server } from "node:http";
+// them again when they die, hands them new rules, replaces them for a new configuration, and stops them gracefully. Judges no mail
+// itself.
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue } from "prom-client";
 import type { Config } from "./config.ts";
-import { Crew, setSocketOwner } from "./crew.ts";
+import { Crew } from "./crew.ts";
 import { housekeeping } from "./housekeeping.ts";
-import { hostOf, portOf } from "./listen-address.ts";
-import { networks } from "./mail/ip.ts";
-import type { MetricsJson } from "./process-messages.ts";
+import { HttpDoors, removeStaleSockets } from "./http-doors.ts";
+import { reloading, type Reloading } from "./reloading.ts";
 import { liveRules, type LiveRules } from "./rules-live.ts";
 import { DNSXL_VERBS } from "./ruleset/dnsxl-lines.ts";
 import { readingLines } from "./ruleset/source.ts";
-import { httpServer } from "./servers/http.ts";
+import { prepareStore } from "./state/sqlite.ts";
+import { instanceLock } from "./state/lock.ts";
 import type { Log } from "./sys/log.ts";
 import { metrics, watchEventLoop, type Metrics } from "./sys/metrics.ts";
 import { atOnce } from "./sys/turns.ts";
-import { instanceLock } from "./state/lock.ts";
-import { prepareStore } from "./state/sqlite.ts";
+import { page } from "./tally.ts";
+import { seamOnDisk } from "./upgrade.ts";
 
 export interface Supervisor {
   /** Finishes what is in flight; resolves when all workers are gone. */
   stop(): Promise<void>;
-  /** Reads the rules again now (SIGHUP). */
+  /** Reads configuration and rules again now (SIGHUP); new workers take over when the configuration has changed. */
   reload(): Promise<void>;
+  /** Replaces the workers by those of the program that is on disk now (SIGUSR2). */
+  upgrade(): Promise<void>;
 }
 
-/** Starts everything; resolves when mail is taken on every listener. Throws ConfigError, or Error with what to do. */
-export async function supervise(config: Config, log: Log): Promise<Supervisor> {
-  for (const dir of [
-    config.server.state_dir,
-    join(config.server.state_dir, "spool"),
-    config.quarantine.dir,
-  ]) {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-  }
+/**
+ * Starts everything; resolves when mail is taken on every listener. `load` reads the configuration again. Throws ConfigError, or
+ * Error with what to do.
+ */
+export async function supervise(config: Config, load: () => Config, log: Log): Promise<Supervisor> {
+  makeDirectories(config);
   const lock = instanceLock(join(config.server.state_dir, "lock"));
   if (lock === null) {
     throw new Error(
       `another postern runs on ${config.server.state_dir} (its lock is held): stop it first, or give this one its own [server] state_dir`,
     );
   }
+  const seam = seamOnDisk();
   prepareStore(join(config.server.state_dir, "state.db"));
   const loop = watchEventLoop();
   const own = metrics(loop);
@@ -51,83 +50,120 @@ export async function supervise(config: Config, log: Log): Promise<Supervisor> {
     log.info("no DNS lists are asked: dnsxl.rules names none, or [dns] is off");
   removeStaleSockets(config);
   const keeper = await housekeeping(config, log, own);
-  const crew = new Crew(config, log, rules);
+  const crew = new Crew(config, log, () => rules.source(), own);
   await crew.start();
-  const http = await listenHttp(config, log, crew, own, rules);
+  const changes = reloading({
+    config,
+    load,
+    apply: (next, before) => takeOver(next, before, { rules, crew, doors, keeper }),
+    log,
+    metrics: own,
+  });
+  const doors = httpDoors(log, crew, own, () => changes.trouble() ?? rules.trouble());
+  try {
+    await doors.use(config);
+  } catch (error) {
+    await crew.stop();
+    throw error;
+  }
   loop.reset();
   await rules.watch((source) => crew.tell({ kind: "rules", rules: source }));
+  return supervisor({ rules, crew, doors, keeper, changes, lock, seam, log });
+}
+
+interface Parts {
+  readonly rules: LiveRules;
+  readonly crew: Crew;
+  readonly doors: HttpDoors;
+  readonly keeper: Awaited<ReturnType<typeof housekeeping>>;
+}
+
+interface AllParts extends Parts {
+  readonly changes: Reloading;
+  readonly lock: { release(): void };
+  readonly seam: string;
+  readonly log: Log;
+}
+
+function supervisor({
+  rules,
+  crew,
+  doors,
+  keeper,
+  changes,
+  lock,
+  seam,
+  log,
+}: AllParts): Supervisor {
+  let stopping = false;
+  let turn: Promise<void> = Promise.resolve();
+  /** One after the other; what comes while we stop is nobody's concern any more. */
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    turn = turn.then(async () => {
+      if (!stopping) await work();
+    });
+    return turn;
+  };
   return {
-    reload: () => rules.reload(),
+    reload: () =>
+      inTurn(async () => {
+        await changes.look();
+        await rules.reload();
+      }),
+    upgrade: () =>
+      inTurn(async () => {
+        try {
+          if (seamOnDisk() !== seam)
+            throw new Error(
+              "the new program differs in its configuration or in what its processes say to each other",
+            );
+          await crew.renew(changes.current);
+          log.info("new workers of the program on disk took over");
+        } catch (error) {
+          if (!stopping)
+            log.error(
+              `no upgrade: ${(error as Error).message}: the old workers go on; restart postern`,
+            );
+        }
+      }),
     async stop() {
+      stopping = true;
       rules.close();
       keeper.stop();
       await crew.stop();
-      for (const server of http) server.close();
-      removeStaleSockets(config);
+      doors.close();
+      removeStaleSockets(changes.current);
       lock.release();
     },
   };
 }
 
-/** We hold the lock: a socket file at a path of ours is left over from a process that died. Other files are not touched. */
-function removeStaleSockets(config: Config): void {
-  for (const { listen } of config.listener) {
-    if (!listen.startsWith("unix:")) continue;
-    const path = listen.slice(5);
-    if (existsSync(path) && lstatSync(path).isSocket()) unlinkSync(path);
-  }
-}
-
-async function listenHttp(
-  config: Config,
-  log: Log,
-  crew: Crew,
-  own: Metrics,
-  rules: LiveRules,
-): Promise<Server[]> {
-  const servers: Server[] = [];
-  for (const listener of config.listener) {
-    // Release links are the workers': they have the store and the way out.
-    if (listener.protocol !== "http" || listener.role === "links") continue;
-    const allowed = networks(listener.allow ?? ["127.0.0.0/8", "::1"]);
-    const server = httpServer({
-      allows: (address) => address === "" || allowed.has(address),
-      metrics: async () => page([...(await crew.metrics()), await own.registry.getMetricsAsJSON()]),
-      notReady: () => crew.notReady(),
-      remark: () => rules.trouble(),
-    });
-    if (await listens(server, listener, config, log)) servers.push(server);
-  }
-  return servers;
-}
-
-async function listens(
-  server: Server,
-  listener: Config["listener"][number],
-  config: Config,
-  log: Log,
-): Promise<boolean> {
-  const { listen } = listener;
+/** Puts a changed configuration in force: rules, HTTP, workers; each has a way back until the last one is done. */
+async function takeOver(next: Config, before: Config, parts: Parts): Promise<void> {
+  const { rules, crew, doors, keeper } = parts;
+  makeDirectories(next);
+  removeStaleSockets(next, before);
+  const back = await rules.use(next);
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      if (listen.startsWith("unix:")) server.listen(listen.slice(5), resolve);
-      else server.listen(portOf(listen), hostOf(listen), resolve);
-    });
-    if (listen.startsWith("unix:")) setSocketOwner(listen.slice(5), listener);
-    log.info(`listening on ${listen} (http)`);
-    return true;
+    await doors.use(next);
+    await crew.renew(next);
   } catch (error) {
-    if (config.file !== null)
-      throw new Error(`cannot listen on ${listen}: ${(error as Error).message}`, { cause: error });
-    log.warn(`not listening on ${listen} (http): ${(error as Error).message}`);
-    return false;
+    await doors.use(before);
+    await back();
+    throw error;
   }
+  keeper.use(next);
 }
 
-async function page(parts: readonly MetricsJson[]): Promise<string> {
-  const filled = parts.filter((part) => part.length > 0) as MetricObjectWithValues<
-    MetricValue<string>
-  >[][];
-  return AggregatorRegistry.aggregate(filled).metrics();
+function makeDirectories({ server, quarantine }: Config): void {
+  for (const dir of [server.state_dir, join(server.state_dir, "spool"), quarantine.dir])
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+}
+
+function httpDoors(log: Log, crew: Crew, own: Metrics, remark: () => string | null): HttpDoors {
+  return new HttpDoors(log, {
+    metrics: async () => page([...(await crew.metrics()), await own.registry.getMetricsAsJSON()]),
+    notReady: () => crew.notReady(),
+    remark,
+  });
 }

@@ -10,26 +10,29 @@ import { warmUp } from "./warm-up.ts";
 export async function work(): Promise<void> {
   const loop = watchEventLoop();
   const meters = metrics(loop);
-  let app: App | null = null;
+  /** The end of the start. */
+  let starting: Promise<App | null> = Promise.resolve(null);
   let log: Log | null = null;
   // Signals of a terminal or a service manager reach the whole group: only the supervisor acts on them.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"]) process.on(signal, () => {});
   process.on("disconnect", () => process.exit(1));
   process.on("message", (message: ToWorker) => {
     switch (message.kind) {
       case "start":
         log = processLog(message.config.server.log_format);
-        void start(message, log, meters).then((started) => {
-          app = started;
+        starting = start(message, log, meters).then((app) => {
           // Loading and compiling held the loop up while no mail was there to wait for it.
           loop.reset();
+          return app;
         });
         break;
       case "rules":
-        void app?.use(new Map(message.rules)).catch((error: unknown) => {
-          // The supervisor compiled the same text: this cannot happen, and if it does the old rules stay in force.
-          log?.error(`rules were not taken: ${(error as Error).message}`);
-        });
+        void starting
+          .then((app) => app?.use(new Map(message.rules)))
+          .catch((error: unknown) => {
+            // The supervisor compiled the same text: this cannot happen, and if it does the old rules stay in force.
+            log?.error(`rules were not taken: ${(error as Error).message}`);
+          });
         break;
       case "metrics":
         void json(meters).then((values) =>
@@ -37,7 +40,7 @@ export async function work(): Promise<void> {
         );
         break;
       case "stop":
-        void stop(app, log, meters);
+        void stop(starting, message, log, meters);
         break;
       default:
         message satisfies never;
@@ -66,8 +69,13 @@ async function start(
   }
 }
 
-async function stop(app: App | null, log: Log | null, meters: Metrics): Promise<void> {
-  await app?.stop();
+async function stop(
+  starting: Promise<App | null>,
+  { graceMs, firstMs }: ToWorker & { kind: "stop" },
+  log: Log | null,
+  meters: Metrics,
+): Promise<void> {
+  await (await starting)?.stop(graceMs, firstMs);
   log?.flush();
   const words: FromWorker = { kind: "stopped", metrics: await json(meters) };
   process.send?.(words, () => process.exit(0));

@@ -1,6 +1,6 @@
-// `postern serve`: runs the supervisor until a signal ends it. SIGHUP reads the rules again, SIGTERM and SIGINT stop
-// gracefully, a second one at once.
-import type { Config } from "../config.ts";
+// `postern serve`: runs the supervisor until a signal ends it. SIGHUP reads configuration and rules again, SIGUSR2 changes to the
+// program on disk, SIGTERM and SIGINT stop gracefully, a second one at once.
+import { loadConfig, type Config } from "../config.ts";
 import { processLog, type Log } from "../sys/log.ts";
 import { supervise, type Supervisor } from "../supervisor.ts";
 import { parseCommand, UsageError } from "./options.ts";
@@ -15,9 +15,17 @@ export async function serve(args: readonly string[]): Promise<number> {
   const format = values["log-format"] ?? file.server.log_format;
   if (format !== "text" && format !== "json")
     throw new UsageError('--log-format is "text" or "json"');
-  const config: Config = { ...file, server: { ...file.server, log_format: format } };
+  // The command line goes before the file, also when that is read again.
+  const formatted = (read: Config): Config => ({
+    ...read,
+    server: {
+      ...read.server,
+      log_format: values["log-format"] === undefined ? read.server.log_format : format,
+    },
+  });
+  const config = formatted(file);
   const log = processLog(format);
-  const server = await supervise(config, log);
+  const server = await supervise(config, () => formatted(loadConfig(file.file)), log);
   greet(config, log);
   await signals(server, log);
   log.flush();
@@ -66,5 +74,6 @@ function signals(server: Supervisor, log: Log): Promise<void> {
     process.on("SIGTERM", () => stop("SIGTERM"));
     process.on("SIGINT", () => stop("SIGINT"));
     process.on("SIGHUP", () => void server.reload());
+    process.on("SIGUSR2", () => void server.upgrade());
   });
 }

@@ -26,6 +26,7 @@ export interface Metrics {
   readonly quarantined: Counter<"category">;
   readonly quarantineMessages: Gauge;
   readonly quarantineBytes: Gauge;
+  readonly quarantineMaxBytes: Gauge;
   readonly dsn: Counter<"result">;
   readonly notices: Counter<"kind" | "result">;
   readonly linkRequests: Counter<"result">;
@@ -90,9 +91,7 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
       "Recipients answered by our own delivery (ok, tempfail, reject)",
       ["result"],
     ),
-    quarantined: counter("quarantined_total", "Messages put into quarantine", ["category"]),
-    quarantineMessages: gauge("quarantine_messages", "Messages in quarantine", "max"),
-    quarantineBytes: gauge("quarantine_bytes", "Octets of the quarantine", "max"),
+    ...quarantineMetrics(make),
     dsn: counter("dsn_total", "Non-delivery reports of our own (sent, suppressed, failed)", [
       "result",
     ]),
@@ -135,6 +134,18 @@ function makers(registry: Registry) {
   const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Histogram({ name: `postern_${name}`, help, labelNames, buckets: SECONDS, registers });
   return { counter, gauge, histogram };
+}
+
+function quarantineMetrics({
+  counter,
+  gauge,
+}: Makers): Pick<Metrics, "quarantined" | "quarantineMessages" | "quarantineBytes"> {
+  return {
+    quarantined: counter("quarantined_total", "Messages put into quarantine", ["category"]),
+    quarantineMessages: gauge("quarantine_messages", "Messages in quarantine", "max"),
+    quarantineBytes: gauge("quarantine_bytes", "Octets of the quarantine", "max"),
+    quarantineMaxBytes: gauge("quarantine_max_bytes", "Bound of these octets: [quarantine] max_size", "max"),
+  };
 }
 
 function admissionMetrics({

@@ -108,7 +108,7 @@ export async function runningApp({
         .map((entry) => join(entry.parentPath, entry.name)),
     read: (path) => readFile(path, "utf8"),
     async stop() {
-      await app.stop();
+      await app.stop(config.limits.stop_deadline, 0);
       await rm(dir, { recursive: true });
     },
   };
