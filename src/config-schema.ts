@@ -74,6 +74,13 @@ export const schema = z.strictObject({
         .regex(/^[A-Za-z0-9.-]+$/, "a host name")
         .optional()
         .describe("Our name in greetings and headers; default: the machine's"),
+      node: z
+        .string()
+        .regex(/^[A-Za-z0-9._-]{1,200}$/, "a name of letters, digits, dots and hyphens")
+        .optional()
+        .describe(
+          "What other nodes call this one when they share a Redis; unlike any other node's, and the same after a restart; default: hostname",
+        ),
       state_dir: z.string().default("var").describe("Spool, state, quarantine and last good rules"),
       rules_dir: z
         .string()

@@ -22,6 +22,7 @@ export interface Config extends Omit<
   readonly file: string | null;
   readonly server: ConfigFile["server"] & {
     hostname: string;
+    node: string;
     state_dir: string;
     rules_dir: string;
   };
@@ -266,7 +267,13 @@ function complete(config: ConfigFile, file: string | null): Config {
   return {
     ...config,
     file,
-    server: { ...config.server, hostname: host, state_dir: stateDir, rules_dir: rulesDir },
+    server: {
+      ...config.server,
+      hostname: host,
+      node: config.server.node ?? host,
+      state_dir: stateDir,
+      rules_dir: rulesDir,
+    },
     listener: config.listener ?? schema.shape.listener.parse(DEFAULT_LISTENERS) ?? [],
     networks: { ...config.networks, mta_names: config.networks.mta_names ?? [host] },
     outgoing: {

@@ -6,21 +6,25 @@ import { digests } from "../digests.ts";
 import { localDelivery, type LocalDelivery } from "../local-delivery.ts";
 import { linkKeyFile } from "../links-service.ts";
 import type { Destination } from "../mail/destination.ts";
-import { quarantine as quarantineStore } from "../mailstore/quarantine.ts";
+import { indexer } from "../indexer.ts";
+import { quarantine as quarantineStore, type Quarantine } from "../mailstore/quarantine.ts";
 import { relays, releaseRelay, type Relays } from "../relays.ts";
 import { RulesError } from "../rules-live.ts";
 import { readRules } from "../ruleset/source.ts";
 import { rotateLinkKey } from "../state/link-key.ts";
+import type { SharedNodes } from "../state/shared-nodes.ts";
 import { mailId } from "../sys/ids.ts";
 import { processLog, type Log } from "../sys/log.ts";
 import { metrics } from "../sys/metrics.ts";
 import { quarantine, type QuarantineDeps } from "./quarantine.ts";
+import { otherNodes } from "./quarantine-nodes.ts";
 import { split } from "./wired.ts";
 
 export async function quarantineCommand(args: readonly string[]): Promise<number> {
   const { config, rest } = split(args);
   const log = processLog("text");
   const out = relays(config, log, metrics());
+  const shared = await sharing(config, log);
   try {
     return await quarantine(
       rest,
@@ -31,19 +35,23 @@ export async function quarantineCommand(args: readonly string[]): Promise<number
         },
         err: (text) => void process.stderr.write(text),
       },
-      await depsOf(config, out, log),
+      await depsOf(config, out, log, shared),
     );
   } finally {
+    await shared?.close();
     await out.close();
     log.flush();
   }
 }
 
-async function depsOf(config: Config, out: Relays, log: Log): Promise<QuarantineDeps> {
-  const store = quarantineStore({
-    directory: config.quarantine.dir,
-    warn: (text) => log.warn(text),
-  });
+async function depsOf(
+  config: Config,
+  out: Relays,
+  log: Log,
+  shared: Sharing | null,
+): Promise<QuarantineDeps> {
+  const store = shared?.quarantine ?? storeOf(config, log);
+  const by = `command line (${process.env["SUDO_USER"] ?? userName()})`;
   const outgoing = config.outgoing.relay === null ? null : out.to(config.outgoing.relay);
   const local = await localOf(config, outgoing, log);
   return {
@@ -52,7 +60,10 @@ async function depsOf(config: Config, out: Relays, log: Log): Promise<Quarantine
       const relay = releaseRelay(config, nextHop);
       return relay === "local" ? local.filter : out.to(relay);
     },
-    by: `command line (${process.env["SUDO_USER"] ?? userName()})`,
+    by,
+    ...(shared !== null && {
+      others: otherNodes({ nodes: shared.nodes, node: config.server.node, by }),
+    }),
     rotateKey: () => rotateLinkKey(linkKeyFile(config)),
     digest: (recipients) => digestNow(recipients, config, store, outgoing ?? local.delivery),
     hostname: config.server.hostname,
@@ -62,6 +73,46 @@ async function depsOf(config: Config, out: Relays, log: Log): Promise<Quarantine
     maxAgeMs: config.quarantine.max_age,
     maxBytes: config.quarantine.max_size,
     deadlineMs: config.limits.budget_after_queue,
+  };
+}
+
+function storeOf(config: Config, log: Log): Quarantine {
+  return quarantineStore({ directory: config.quarantine.dir, warn: (text) => log.warn(text) });
+}
+
+interface Sharing {
+  /** The store of this node, which tells the index what changes. */
+  readonly quarantine: Quarantine;
+  readonly nodes: SharedNodes;
+  close(): Promise<void>;
+}
+
+/** A person waits longer than a message may. */
+const REDIS_MS = 5_000;
+
+/** What nodes share; null without a Redis. */
+async function sharing(config: Config, log: Log): Promise<Sharing | null> {
+  const { url, prefix } = config.redis;
+  if (url === undefined) return null;
+  const { redisStore } = await import("../state/redis.ts");
+  const store = redisStore({ url, prefix, deadlineMs: REDIS_MS });
+  const { nodes } = store;
+  const keeping = indexer({
+    index: nodes.index,
+    node: config.server.node,
+    quarantine: storeOf(config, log),
+    directory: config.quarantine.dir,
+    maxAgeMs: config.quarantine.max_age,
+    warn: (error) => log.warn(`nodes: ${String(error)}`),
+  });
+  return {
+    quarantine: keeping.quarantine,
+    nodes,
+    async close() {
+      // What it does not hear now, the running server tells it within minutes.
+      await keeping.flush().catch(() => undefined);
+      await store.close();
+    },
   };
 }
 

@@ -1,8 +1,9 @@
 // `postern quarantine list`: the flags of a search as a filter, and a line or a JSON object for each entry. Called by quarantine.ts.
 import { logAddress } from "../engine/log-text.ts";
-import { KEPT_AS, type QuarantineEntry } from "../mailstore/quarantine-entry.ts";
+import { KEPT_AS } from "../mailstore/quarantine-entry.ts";
 import { subjectOf, type Filter } from "../mailstore/quarantine-filter.ts";
 import { terminalText } from "./escape.ts";
+import type { NodeEntry } from "./quarantine-nodes.ts";
 
 export const LIST_FLAGS = [
   "category",
@@ -35,9 +36,9 @@ export function filterOf(flags: ListFlags, now: Date): Filter | string {
   return { category, sender, recipient, subject, since, before, minSize, maxSize };
 }
 
-/** Writes the entries: JSON as they come, lines oldest first. */
+/** Writes the entries: JSON as they come, lines oldest first; the node in front where there are several. */
 export async function listEntries(
-  entries: AsyncIterable<QuarantineEntry>,
+  entries: AsyncIterable<NodeEntry>,
   json: boolean,
   out: (text: string) => Promise<void>,
 ): Promise<void> {
@@ -50,7 +51,7 @@ export async function listEntries(
   for (const { text } of rows) await out(`${text}\n`);
 }
 
-function row(entry: QuarantineEntry): string {
+function row(entry: NodeEntry): string {
   const [first] = entry.recipients;
   const more = entry.recipients.length > 1 ? ` +${entry.recipients.length - 1}` : "";
   const released = entry.released.length > 0 ? " (released)" : "";
@@ -58,7 +59,8 @@ function row(entry: QuarantineEntry): string {
   const from = logAddress(entry.sender);
   const subject = terminalText(subjectOf(entry).slice(0, 80));
   const when = entry.lastTime.slice(0, 16).replace("T", " ");
-  return `${entry.id}  ${when}  ${entry.keptAs.padEnd(9)}  ${String(entry.size).padStart(9)}  ${from} -> ${to}  ${subject}${released}`;
+  const node = entry.node === undefined ? "" : `${terminalText(entry.node).padEnd(12)}  `;
+  return `${node}${entry.id}  ${when}  ${entry.keptAs.padEnd(9)}  ${String(entry.size).padStart(9)}  ${from} -> ${to}  ${subject}${released}`;
 }
 
 /** "2d" before now; undefined without a text, null when it is no such thing. */

@@ -6,8 +6,10 @@ import { needsPostmaster, release } from "../engine/release.ts";
 import type { Destination } from "../mail/destination.ts";
 import { DEFAULT_MAX_HEADER_BYTES } from "../mail/header.ts";
 import type { Quarantine } from "../mailstore/quarantine.ts";
+import type { Filter } from "../mailstore/quarantine-filter.ts";
 import { isMailId } from "../sys/ids.ts";
 import { terminalLines, terminalText } from "./escape.ts";
+import { shownBy, type NodeEntry, type OtherNodes } from "./quarantine-nodes.ts";
 import { filterOf, LIST_FLAGS, listEntries, type ListFlags } from "./quarantine-list.ts";
 
 export interface QuarantineIo {
@@ -26,6 +28,8 @@ export interface QuarantineDeps {
   readonly rotateKey: () => Promise<void>;
   /** Sends the digest of the last day, to these recipients or to all; a line for each that was sent or was not. */
   readonly digest: (recipients: readonly string[]) => Promise<readonly string[]>;
+  /** The other nodes; absent where there are none. */
+  readonly others?: OtherNodes;
   readonly hostname: string;
   readonly now: () => Date;
   readonly newMailId: () => string;
@@ -125,7 +129,7 @@ export async function quarantine(
 async function show({ flags, words, io, deps }: Told): Promise<number> {
   const [id, ...rest] = words;
   if (id === undefined || rest.length > 0) return usage(io, "show takes one id");
-  const found = await find(id, io, deps);
+  const found = await find(id, io, deps, true);
   if (typeof found === "number") return found;
   if (flags.json === true) {
     await io.out(`${JSON.stringify(found.entry, null, 2)}\n`);
@@ -157,15 +161,37 @@ async function list({ flags, words, io, deps }: Told): Promise<number> {
   if (words.length > 0) return usage(io, `list takes no "${words[0] ?? ""}"`);
   const filter = filterOf(flags, deps.now());
   if (typeof filter === "string") return usage(io, filter);
-  await listEntries(deps.quarantine.list(filter), flags.json === true, (text) => io.out(text));
-  return 0;
+  const problems: string[] = [];
+  const entries = entriesOf(filter, deps, problems);
+  await listEntries(entries, flags.json === true, (text) => io.out(text));
+  for (const problem of problems) failed(io, problem);
+  return problems.length > 0 ? 1 : 0;
+}
+
+/** Ours, then the other nodes'; while these cannot be known, that is a problem and ours are listed all the same. */
+async function* entriesOf(
+  filter: Filter,
+  { quarantine: store, others }: QuarantineDeps,
+  problems: string[],
+): AsyncGenerator<NodeEntry> {
+  if (others === undefined) return yield* store.list(filter);
+  for await (const entry of store.list(filter)) yield { ...entry, node: others.node };
+  try {
+    yield* others.list(filter);
+  } catch (error) {
+    problems.push(`what other nodes keep is not (all) listed: ${(error as Error).message}`);
+  }
 }
 
 async function releaseOne({ flags, words, io, deps }: Told): Promise<number> {
   const [id, ...recipients] = words;
   if (id === undefined) return usage(io, "release takes an id");
-  const found = await find(id, io, deps);
+  const found = await find(id, io, deps, false);
   if (typeof found === "number") return found;
+  if (typeof found === "string") {
+    const virus = flags.virus === true;
+    return told(found, { do: "release", id, recipients, virus }, io, deps);
+  }
   if (needsPostmaster(found.entry) === "virus" && flags.virus !== true)
     return failed(io, `${id} holds a virus: release --virus ${id} if you mean it`);
   const destination = deps.destination(found.entry.nextHop);
@@ -197,8 +223,12 @@ async function remove({ words, io, deps }: Told): Promise<number> {
   if (bad !== undefined) return usage(io, `"${bad}" is no id: 12 letters, digits, - and _`);
   let code = 0;
   for (const id of words) {
-    if (await deps.quarantine.remove(id)) deps.log(`audit: ${id} deleted by ${logText(deps.by)}`);
-    else code = failed(io, `${id}: no such entry`);
+    const found = await find(id, io, deps, false);
+    if (typeof found === "number") code = found;
+    else if (typeof found === "string")
+      code = Math.max(code, await told(found, { do: "delete", id }, io, deps));
+    else if (await deps.quarantine.remove(id))
+      deps.log(`audit: ${id} deleted by ${logText(deps.by)}`);
   }
   return code;
 }
@@ -216,13 +246,58 @@ async function expire({ words, io, deps }: Told): Promise<number> {
   }
 }
 
+type Found = NonNullable<Awaited<ReturnType<Quarantine["read"]>>>;
+
+/** The message: from here, or (`fetch`) as another node shows it; else the name of that node. A number is an exit code. */
 async function find(
   id: string,
   io: QuarantineIo,
   deps: QuarantineDeps,
-): Promise<NonNullable<Awaited<ReturnType<Quarantine["read"]>>> | number> {
+  fetch: true,
+): Promise<Found | number>;
+async function find(
+  id: string,
+  io: QuarantineIo,
+  deps: QuarantineDeps,
+  fetch: false,
+): Promise<Found | number | string>;
+async function find(
+  id: string,
+  io: QuarantineIo,
+  { quarantine: store, others }: QuarantineDeps,
+  fetch: boolean,
+): Promise<Found | number | string> {
   if (!isMailId(id)) return usage(io, `"${id}" is no id: 12 letters, digits, - and _`);
-  return (await deps.quarantine.read(id)) ?? failed(io, `${id}: no such entry`);
+  const here = await store.read(id);
+  if (here !== null) return here;
+  if (others === undefined) return failed(io, `${id}: no such entry`);
+  let node;
+  try {
+    node = await others.find(id);
+  } catch (error) {
+    const why = (error as Error).message;
+    return failed(io, `${id}: no such entry here, and other nodes cannot be asked: ${why}`);
+  }
+  if (node === null) return failed(io, `${id}: no such entry on any node`);
+  if (!fetch) return node;
+  const shown = shownBy(node, { id, answer: await others.ask(node, { do: "show", id }) });
+  return typeof shown === "string" ? failed(io, shown) : shown;
+}
+
+/** Has another node do it, and tells what it says. */
+async function told(
+  node: string,
+  wish: Parameters<OtherNodes["ask"]>[1],
+  io: QuarantineIo,
+  { others }: QuarantineDeps,
+): Promise<number> {
+  if (others === undefined) return failed(io, `${wish.id}: no such entry`);
+  const { done, lines } = await others.ask(node, wish);
+  for (const line of lines) {
+    if (done) await io.out(`${terminalText(line)}\n`);
+    else failed(io, line);
+  }
+  return done ? 0 : 1;
 }
 
 function usage(io: QuarantineIo, problem: string): number {
