@@ -133,9 +133,17 @@ function matches(start: Buffer, { at, octets }: Signature): boolean {
   return start.compare(octets, 0, octets.length, at, at + octets.length) === 0;
 }
 
+/** The object identifiers of S/MIME's content types: PKCS #7 and PKCS #9 (1.2.840.113549.1.7 and .1.9.16.1). */
+const SMIME = /^(?:06092a864886f70d0107|060b2a864886f70d01091001)/;
+
 /** Types that one mark does not decide. */
 function byForm(start: Buffer): readonly string[] | null {
   const first = start[0]!;
+  if (first === 0x30) {
+    // Behind the length, of any form.
+    const at = start[1] !== undefined && start[1] > 0x80 ? 2 + (start[1] & 0x7f) : 2;
+    if (SMIME.test(start.toString("hex", at, at + 12))) return ["p7m"];
+  }
   if ((first === 0x4d && start[1] === 0x5a) || (first === 0x5a && start[1] === 0x4d)) {
     return windowsProgram(start);
   }

@@ -23,6 +23,7 @@ import { lha } from "./lha.ts";
 import { lz4 } from "./lz4.ts";
 import { sfx } from "./sfx.ts";
 import { UNSUPPORTED } from "./unsupported.ts";
+import { cms } from "./cms.ts";
 import { html } from "./html.ts";
 import { lnk } from "./lnk.ts";
 import { ole } from "./ole.ts";
@@ -53,6 +54,7 @@ export const FORMATS: readonly Format[] = [
   iso,
   disk,
   sfx,
+  cms,
   html,
   lnk,
   ole,
