@@ -139,12 +139,19 @@ function makers(registry: Registry) {
 function quarantineMetrics({
   counter,
   gauge,
-}: Makers): Pick<Metrics, "quarantined" | "quarantineMessages" | "quarantineBytes"> {
+}: Makers): Pick<
+  Metrics,
+  "quarantined" | "quarantineMessages" | "quarantineBytes" | "quarantineMaxBytes"
+> {
   return {
     quarantined: counter("quarantined_total", "Messages put into quarantine", ["category"]),
     quarantineMessages: gauge("quarantine_messages", "Messages in quarantine", "max"),
     quarantineBytes: gauge("quarantine_bytes", "Octets of the quarantine", "max"),
-    quarantineMaxBytes: gauge("quarantine_max_bytes", "Bound of these octets: [quarantine] max_size", "max"),
+    quarantineMaxBytes: gauge(
+      "quarantine_max_bytes",
+      "Bound of these octets: [quarantine] max_size",
+      "max",
+    ),
   };
 }
 
