@@ -157,16 +157,13 @@ class Run {
     return false;
   }
 
-  /** Whose verdict asks for a copy; over SMTP also a spam or virus reject that a 250 for others would hide. */
+  /** Whose verdict asks for a copy; over SMTP also a reject that a 250 for others hides: its report may have to stay unsent. */
   private wantingCopy(): number[] {
     const mixed =
       this.together && this.judged.some(({ verdict }) => verdict.disposition !== "reject");
     return this.judged.flatMap(({ verdict }, i) => {
       if (this.skip[i] === true || verdict.disposition === "tempfail") return [];
-      const hidden =
-        mixed &&
-        verdict.disposition === "reject" &&
-        ["virus", "spam", "spammy"].includes(verdict.category);
+      const hidden = mixed && verdict.disposition === "reject";
       return verdict.quarantine || hidden ? [i] : [];
     });
   }

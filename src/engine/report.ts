@@ -1,12 +1,15 @@
 // Non-delivery reports of our own (RFC 3464): for recipients whose fate is bounce, and for refusals that the 250 of plain SMTP
 // would hide. Goes out before the client's reply, so that a report that cannot be sent keeps the message at the client.
+import { isProven } from "../checks/aligned.ts";
+import { provenBy } from "../checks/auth-results.ts";
 import { bulkReason } from "../mail/bulk.ts";
 import type { Destination } from "../mail/destination.ts";
 import { composeDsn, type Report } from "../mail/dsn.ts";
-import { dsnSuppressed } from "../mail/dsn-facts.ts";
+import { dsnSuppressed, type SenderStanding } from "../mail/dsn-facts.ts";
 import { UNKNOWN_CLIENT, type Body, type Message } from "../mail/message.ts";
 import { tempfail, type Reply } from "../mail/reply.ts";
 import type { Address } from "../mail/address.ts";
+import type { Finding } from "../verdict/finding.ts";
 import { reasonOf } from "../verdict/replies.ts";
 import type { Outcome } from "./apply.ts";
 
@@ -95,9 +98,22 @@ function suppressed(
     bulk,
     score: verdict.score,
     dsnCutoff: cutoff,
+    standing: standingOf(message, verdict.findings),
     senderDenied: verdict.findings.some((f) => f.symbol === "ACCESS_DENY"),
     selfTest: verdict.findings.some((f) => f.symbol === "SELFTEST_EICAR"),
   });
+}
+
+const REFUTED = new Set(["SPF_FAIL", "DMARC_FAIL_REJECT", "DMARC_FAIL_QUARANTINE"]);
+
+/** DMARC speaks of From: it refutes the envelope sender where SPF and DKIM prove nothing for it. */
+function standingOf({ envelope }: Message, findings: readonly Finding[]): SenderStanding {
+  if (envelope.origin === "outbound") return "own";
+  const proven = provenBy(findings);
+  if (isProven(envelope.sender, "spf", proven) || isProven(envelope.sender, "dkim", proven))
+    return "proven";
+  const refuted = findings.some(({ check, symbol }) => check === "auth" && REFUTED.has(symbol));
+  return refuted ? "forged" : "unproven";
 }
 
 function reportOf(message: Message, about: readonly Outcome[], means: ReportMeans): Report {

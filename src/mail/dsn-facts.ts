@@ -13,17 +13,28 @@ export interface DsnFacts {
   readonly score: number | null;
   /** Score from which spam is not reported; null = always reported. */
   readonly dsnCutoff: number | null;
+  /**
+   * What is known of the envelope sender: "own" = our own user's; "proven" = SPF or DKIM passed for its domain; "forged" = SPF or
+   * DMARC says that it is; "unproven" = nothing.
+   */
+  readonly standing: SenderStanding;
   /** The sender is on a deny list. */
   readonly senderDenied: boolean;
   /** The virus is the public test file: its sender is not forged. */
   readonly selfTest: boolean;
 }
 
+export type SenderStanding = "own" | "proven" | "forged" | "unproven";
+
 /** Why no report goes out, in a few words of ours, or null when one is owed. */
 export function dsnSuppressed(facts: DsnFacts): string | null {
   if (facts.sender === null || facts.sender.raw === "") return "null sender";
   const notify = notifyOf(facts.recipient);
   if (notify !== null && !notify.includes("FAILURE")) return `NOTIFY without FAILURE`;
+  // What we stop ourselves is reported to nobody whose address another may have used. What the next hop refuses would be lost
+  // without a word, so that there only a forgery that is certain counts.
+  if (facts.standing === "forged") return "the sender is forged";
+  if (facts.kind !== "relay" && facts.standing === "unproven") return "the sender is not proven";
   if (facts.kind === "virus" && !facts.selfTest) return "virus: the sender is likely forged";
   if (facts.senderDenied) return "sender is denied";
   if (facts.score !== null && facts.dsnCutoff !== null && facts.score >= facts.dsnCutoff) {

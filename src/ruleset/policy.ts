@@ -96,6 +96,13 @@ function doubts(line: PolicyLine, facts: PolicyFacts): readonly string[] {
     found.push(
       "reject on an after-queue listener makes the MTA bounce to senders that are often forged",
     );
+  if (
+    line.directions.includes("inbound") &&
+    fatesIn(line).some((fate) => fate.disposition === "bounce" && !fate.quarantine)
+  )
+    found.push(
+      "a bounce goes only to a sender that SPF or DKIM proves: without keep, other mail is gone without a trace",
+    );
   for (const setting of line.settings)
     if (
       setting.key === "check" &&

@@ -186,9 +186,17 @@ describe("reports of our own", () => {
   it("bounces to the sender when the fate says so, through [outgoing]", async () => {
     const next = await hop();
     const out = await hop();
-    const running = await app(next, { policy: "for a@ours.example banned=bounce" }, out);
+    const running = await app(
+      next,
+      {
+        policy: "for a@ours.example banned=bounce",
+        toml: `[next_hop]\nrelay = "${next.address}"\n[outgoing]\nrelay = "${out.address}"\n[delivery]\ndomains = ["ours.example"]\n[networks]\ninternal = ["192.0.2.0/24"]\n`,
+      },
+      out,
+    );
     const text = mail("MZ", 'Content-Type: application/octet-stream; name="x.exe"\n');
-    const [reply] = await running.send({ to: ["a@ours.example"], text });
+    const xforward = { ADDR: "192.0.2.1" };
+    const [reply] = await running.send({ to: ["a@ours.example"], text, xforward });
     expect(reply).toMatchObject({ code: 250, status: "2.5.0" });
     expect(next.delivered).toEqual([]);
     expect(to(out)).toEqual(["sender@remote.example"]);
@@ -196,12 +204,13 @@ describe("reports of our own", () => {
     const dsn = out.delivered[0]?.body.toString() ?? "";
     expect(dsn).toMatch(/^Content-Type: multipart\/report; report-type=delivery-status/m);
     expect(dsn).toMatch(/^Final-Recipient: rfc822; a@ours\.example\r$/m);
-    expect(running.lines[0]).toMatch(/Blocked BANNED \(.*\) \{BouncedInbound\}/);
+    expect(running.lines[0]).toMatch(/Blocked BANNED \(.*\) \{BouncedInternal\}/);
   });
 
   it.each([
     ["the null sender", null, ""],
     ["a list", "x@remote.example", "List-Id: <l.example>\n"],
+    ["somebody whose address anybody could have used", "x@remote.example", ""],
   ])("never bounces to %s", async (_name, from, header) => {
     const next = await hop();
     const running = await app(next, { policy: "for a@ours.example banned=bounce" });

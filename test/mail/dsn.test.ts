@@ -179,6 +179,7 @@ const FACTS: DsnFacts = {
   bulk: null,
   score: 3,
   dsnCutoff: 10,
+  standing: "proven",
   senderDenied: false,
   selfTest: false,
 };
@@ -201,6 +202,16 @@ test.each<[string, Partial<DsnFacts>, boolean]>([
   ["score at the cutoff", { score: 10 }, true],
   ["no cutoff", { score: 1_000, dsnCutoff: null }, false],
   ["no score", { score: null }, false],
+  ["our own user", { standing: "own" }, false],
+  ["a forged sender", { standing: "forged" }, true],
+  ["a forged sender, refused by the next hop", { standing: "forged", kind: "relay" }, true],
+  ["a sender of whom nothing is known", { standing: "unproven" }, true],
+  ["the same, refused by the next hop", { standing: "unproven", kind: "relay" }, false],
+  [
+    "the virus test file from anybody",
+    { standing: "unproven", kind: "virus", selfTest: true },
+    true,
+  ],
 ])("a report for %s is suppressed", (_, over, suppressed) => {
   expect(dsnSuppressed({ ...FACTS, ...over }) !== null).toBe(suppressed);
 });
