@@ -174,8 +174,9 @@ async function* entriesOf(
   { quarantine: store, others }: QuarantineDeps,
   problems: string[],
 ): AsyncGenerator<NodeEntry> {
-  if (others === undefined) return yield* store.list(filter);
-  for await (const entry of store.list(filter)) yield { ...entry, node: others.node };
+  for await (const entry of store.list(filter))
+    yield others === undefined ? entry : { ...entry, node: others.node };
+  if (others === undefined) return;
   try {
     yield* others.list(filter);
   } catch (error) {
