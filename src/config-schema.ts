@@ -247,10 +247,16 @@ export const schema = z.strictObject({
         .string()
         .refine(
           (text) => redisPlace(text) !== null,
-          '"redis://127.0.0.1:6379", "rediss://user:password@host", "redis+unix:///run/redis.sock", "redis+sentinel://a,b/name" or "redis+cluster://a:7000,b:7000"',
+          '"redis://127.0.0.1:6379", "rediss://user:password@host", "redis+unix:///run/redis.sock", "redis+sentinel://a,b/name" or "redis+cluster://a:7000,b:7000" (rediss+… with TLS)',
         )
         .optional()
         .describe("Where hosts share what is remembered; default: SQLite in state_dir"),
+      ca: z
+        .string()
+        .optional()
+        .describe(
+          "With rediss: PEM file of the authorities that Redis' certificate must come from; default: those that Node knows",
+        ),
       prefix: z.string().max(100).default("postern:").describe("Put in front of every key"),
       timeout: duration("500ms").describe(
         "How long a question to the store may take (SQLite too), then mail goes on without it",

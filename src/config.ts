@@ -290,6 +290,10 @@ function complete(config: ConfigFile, file: string | null): Config {
       unknown: delivery.unknown ?? (file === null ? "create" : "refuse"),
     },
     auth: { verify: config.auth.verify ?? Array.isArray(config.dns.servers) },
+    redis: {
+      ...config.redis,
+      ca: config.redis.ca === undefined ? undefined : path(config.redis.ca),
+    },
     dkim: { keys: path(config.dkim.keys ?? "dkim") },
     quarantine: {
       ...config.quarantine,

@@ -11,7 +11,7 @@ import type { Log } from "./sys/log.ts";
 export async function openStore(config: Config, log: Log, patienceMs?: number): Promise<Store> {
   const deadlineMs = patienceMs ?? config.redis.timeout;
   const local = sqliteStore(join(config.server.state_dir, "state.db"), deadlineMs);
-  const { url, prefix } = config.redis;
+  const { url, prefix, ca } = config.redis;
   if (url === undefined) return local;
   // ioredis is only loaded where it is used.
   const { redisStore } = await import("./state/redis.ts");
@@ -19,6 +19,7 @@ export async function openStore(config: Config, log: Log, patienceMs?: number): 
     url,
     prefix,
     deadlineMs,
+    caFile: ca,
     onState: (up, why) =>
       up
         ? log.info("redis: connected")

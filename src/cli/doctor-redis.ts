@@ -20,15 +20,16 @@ export async function redisFindings({ redis }: Config): Promise<Finding[]> {
   // ioredis is only loaded where it is used.
   const { redisConnection } = await import("../state/redis-connection.ts");
   const state = { why: "no answer" };
-  const { url, prefix } = redis;
+  const { url, prefix, ca } = redis;
   const connection = redisConnection({
     url,
     prefix,
     deadlineMs: PATIENCE_MS,
+    caFile: ca,
     onState: (up, why) => void (up || (state.why = why)),
   });
   try {
-    const watchers = place.kind === "sentinel" ? await sentinelFindings(place) : [];
+    const watchers = place.kind === "sentinel" ? await sentinelFindings(place, ca) : [];
     return [...watchers, ...(await connectionFindings(connection, place, state))];
   } finally {
     connection.disconnect();
@@ -157,12 +158,23 @@ function diskFindings(name: string, info: Info, saves: string | null): Finding[]
 }
 
 /** Each sentinel is asked by itself: that one of three is gone is seen nowhere else. */
-async function sentinelFindings(place: RedisPlace & { kind: "sentinel" }): Promise<Finding[]> {
+async function sentinelFindings(
+  place: RedisPlace & { kind: "sentinel" },
+  caFile: string | undefined,
+): Promise<Finding[]> {
   const { Redis } = await import("ioredis");
+  const { tlsOf } = await import("../state/redis-connection.ts");
   const one = async ({ host, port }: Node): Promise<Finding> => {
     const name = `sentinel ${host}:${port}`;
     const times = { connectTimeout: PATIENCE_MS, commandTimeout: PATIENCE_MS };
-    const sentinel = new Redis({ host, port, retryStrategy: null, ...times });
+    const tls = { tls: tlsOf(caFile) };
+    const sentinel = new Redis({
+      host,
+      port,
+      retryStrategy: null,
+      ...times,
+      ...(place.tls && tls),
+    });
     let why = "no answer";
     sentinel.on("error", (error: Error) => (why = error.message));
     try {

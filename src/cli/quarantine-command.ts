@@ -92,10 +92,10 @@ const REDIS_MS = 5_000;
 
 /** What nodes share; null without a Redis. */
 async function sharing(config: Config, log: Log): Promise<Sharing | null> {
-  const { url, prefix } = config.redis;
+  const { url, prefix, ca } = config.redis;
   if (url === undefined) return null;
   const { redisStore } = await import("../state/redis.ts");
-  const store = redisStore({ url, prefix, deadlineMs: REDIS_MS });
+  const store = redisStore({ url, prefix, caFile: ca, deadlineMs: REDIS_MS });
   const { nodes } = store;
   const keeping = indexer({
     index: nodes.index,

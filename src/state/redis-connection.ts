@@ -1,5 +1,7 @@
 // One ioredis connection of whatever kind the URL names, with what postern asks of every dependency: a deadline per command,
 // a bound on what waits while it is away, and reconnecting for ever.
+import { readFileSync } from "node:fs";
+import type { ConnectionOptions } from "node:tls";
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from "ioredis";
 import { redisPlace } from "./redis-url.ts";
 
@@ -9,6 +11,8 @@ export interface RedisOptionsOfOurs {
   /** Put in front of every key. */
   readonly prefix: string;
   readonly deadlineMs: number;
+  /** PEM file of the authorities that a server's certificate must come from; absent: those that Node knows. */
+  readonly caFile?: string | undefined;
   /** Told when the connection is lost and when it is back; not for every failed try. */
   readonly onState?: (up: boolean, why: string) => void;
 }
@@ -24,6 +28,7 @@ type Common = Pick<
   retryStrategy: (times: number) => number;
   autoResendUnfulfilledCommands: boolean;
   maxRetriesPerRequest: null;
+  tls?: ConnectionOptions;
 };
 
 const RETRY_MIN_MS = 50;
@@ -31,12 +36,14 @@ const RETRY_MAX_MS = 1000;
 /** A server that was asked and says nothing for so many deadlines is given up, and looked for again. */
 const SILENT_DEADLINES = 4;
 
-/** Starts to connect; commands wait for it up to their deadline. Throws when the URL is none. */
-export function redisConnection({ url, deadlineMs, onState }: RedisOptionsOfOurs): Connection {
+/** Starts to connect; commands wait for it up to their deadline. Throws when the URL is none or the file cannot be read. */
+export function redisConnection(options: RedisOptionsOfOurs): Connection {
+  const { url, deadlineMs, caFile, onState } = options;
   const place = redisPlace(url);
   if (place === null) throw new Error(`"${url}" is no Redis URL`);
   const retry = (times: number): number => Math.min(RETRY_MAX_MS, RETRY_MIN_MS * times);
   const common = {
+    ...("tls" in place && place.tls && { tls: tlsOf(caFile) }),
     ...(place.username !== null && { username: place.username }),
     ...(place.password !== null && { password: place.password }),
     commandTimeout: deadlineMs,
@@ -55,6 +62,11 @@ export function redisConnection({ url, deadlineMs, onState }: RedisOptionsOfOurs
   return connection;
 }
 
+/** Throws when the file cannot be read. */
+export function tlsOf(caFile: string | undefined): ConnectionOptions {
+  return caFile === undefined ? {} : { ca: readFileSync(caFile) };
+}
+
 function connect(
   place: NonNullable<ReturnType<typeof redisPlace>>,
   common: Common,
@@ -63,7 +75,7 @@ function connect(
 ): Connection {
   switch (place.kind) {
     case "single":
-      return new Redis({ ...common, ...place.node, db: place.db, ...(place.tls && { tls: {} }) });
+      return new Redis({ ...common, ...place.node, db: place.db });
     case "unix":
       return new Redis({ ...common, path: place.path, db: place.db });
     case "sentinel":
@@ -72,6 +84,10 @@ function connect(
         sentinels: place.nodes.map(({ host, port }) => ({ host, port })),
         name: place.name,
         db: place.db,
+        ...(common.tls !== undefined && {
+          sentinelTLS: common.tls,
+          enableTLSForSentinelMode: true,
+        }),
         sentinelRetryStrategy: retry,
         // The next one is asked when a sentinel is silent.
         sentinelCommandTimeout: deadlineMs * SILENT_DEADLINES,

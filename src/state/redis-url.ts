@@ -2,6 +2,7 @@
 //   redis://[user:password@]host[:6379][/db]     rediss:// with TLS     redis+unix:///path[?db=1]
 //   redis+sentinel://[user:password@]host:26379,host:26379/name[/db]
 //   redis+cluster://[user:password@]host:7000,host:7001
+// rediss+sentinel:// and rediss+cluster:// are the same with TLS, to the sentinels too.
 // Read by the configuration and by redis.ts. User and password may be percent-encoded.
 
 export interface Node {
@@ -22,13 +23,14 @@ export type RedisPlace = Login &
         readonly kind: "sentinel";
         readonly nodes: readonly Node[];
         readonly name: string;
+        readonly tls: boolean;
         readonly db: number;
       }
-    | { readonly kind: "cluster"; readonly nodes: readonly Node[] }
+    | { readonly kind: "cluster"; readonly nodes: readonly Node[]; readonly tls: boolean }
   );
 
 const URL_SHAPE =
-  /^(redis|rediss|redis\+unix|redis\+sentinel|redis\+cluster):\/\/(?:([^@/]*)@)?([^/?]*)(\/[^?]*)?(?:\?db=(\d{1,4}))?$/;
+  /^(rediss?|redis\+unix|rediss?\+sentinel|rediss?\+cluster):\/\/(?:([^@/]*)@)?([^/?]*)(\/[^?]*)?(?:\?db=(\d{1,4}))?$/;
 const NODE = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
 
 /** What the line means, or null when it is none of the forms above. */
@@ -43,24 +45,25 @@ export function redisPlace(text: string): RedisPlace | null {
       ? { kind: "unix", path, db: Number(query), ...who }
       : null;
   }
+  const tls = scheme.startsWith("rediss");
+  const [, kind = "single"] = scheme.split("+");
   const nodes = authority
     .split(",")
-    .map((node) => nodeOf(node, scheme === "redis+sentinel" ? 26379 : 6379));
+    .map((node) => nodeOf(node, kind === "sentinel" ? 26379 : 6379));
   if (nodes.some((node) => node === null) || nodes.length === 0) return null;
   const good = nodes as Node[];
   const parts = path.split("/").filter((part) => part !== "");
-  if (scheme === "redis+cluster")
-    return parts.length === 0 ? { kind: "cluster", nodes: good, ...who } : null;
-  if (scheme === "redis+sentinel") {
+  if (kind === "cluster") return parts.length === 0 ? { kind, nodes: good, tls, ...who } : null;
+  if (kind === "sentinel") {
     const [name = "", db = "0", ...rest] = parts;
     if (name === "" || !/^\d{1,4}$/.test(db) || rest.length > 0) return null;
-    return { kind: "sentinel", nodes: good, name, db: Number(db), ...who };
+    return { kind, nodes: good, name, tls, db: Number(db), ...who };
   }
   const [db = "0", ...rest] = parts;
   const [node] = good;
   if (good.length !== 1 || node === undefined || !/^\d{1,4}$/.test(db) || rest.length > 0)
     return null;
-  return { kind: "single", node, tls: scheme === "rediss", db: Number(db), ...who };
+  return { kind: "single", node, tls, db: Number(db), ...who };
 }
 
 function loginOf(text: string | undefined): Login | null {

@@ -119,6 +119,7 @@ describe("redisPlace", () => {
           { host: "b", port: 5 },
         ],
         name: "mymaster",
+        tls: false,
         db: 1,
         ...none,
       },
@@ -131,8 +132,13 @@ describe("redisPlace", () => {
           { host: "a", port: 7000 },
           { host: "b", port: 7001 },
         ],
+        tls: false,
         ...none,
       },
+    ],
+    [
+      "rediss+cluster://a:7000",
+      { kind: "cluster", nodes: [{ host: "a", port: 7000 }], tls: true, ...none },
     ],
   ])("%s", (text, place) => {
     expect(redisPlace(text)).toEqual(place);
