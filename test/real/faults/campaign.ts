@@ -17,6 +17,8 @@ export interface Campaign {
   readonly leastMs: number;
   readonly connectionsPerRoad: number;
   readonly tell: (text: string) => void;
+  /** Ends it early; what was sent so far is settled. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Outcome {
@@ -40,7 +42,8 @@ export async function campaign(how: Campaign): Promise<Outcome> {
     const book = new Map<number, Sent>();
     const post = ledger({ silenceMs: SILENCE_MS });
     const another = mixedMail(book);
-    for (const fault of how.faults) await one(fault, place, post, another, how);
+    for (const fault of how.faults)
+      if (how.signal?.aborted !== true) await one(fault, place, post, another, how);
     await until("the next hop's last line", () => quiet(place));
     const found = await whereabouts(place, book);
     const deadlines = new Map(how.faults.map(({ name, deadlineMs }) => [name, deadlineMs]));
@@ -61,11 +64,12 @@ async function one(
   place: Estate,
   post: Ledger,
   another: (road: Road, during: string) => Numbered,
-  { messages, leastMs, connectionsPerRoad, tell }: Campaign,
+  { messages, leastMs, connectionsPerRoad, tell, signal }: Campaign,
 ): Promise<void> {
   const begun = performance.now();
   let left = messages;
-  const flowing = () => left > 0 || performance.now() - begun < leastMs;
+  const flowing = () =>
+    signal?.aborted !== true && (left > 0 || performance.now() - begun < leastMs);
   const next = (road: Road) => () => {
     if (!flowing()) return null;
     left--;

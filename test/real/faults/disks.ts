@@ -1,8 +1,7 @@
 // Full and read-only file systems (mailboxes, quarantine, spool and SQLite), and a wall clock that jumps. Used by all-faults.ts.
-import { rm, statfs, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { statfs } from "node:fs/promises";
 import { run, must, until } from "../lab/lab.ts";
-import type { Estate } from "./estate.ts";
+import { TMPFS_SIZE, type Estate } from "./estate.ts";
 import { atRandom, between, pause, type Fault } from "./fault.ts";
 
 type Disk = "mail" | "quarantine" | "state";
@@ -12,20 +11,19 @@ const CALLED: Readonly<Record<Disk, string>> = {
   state: "spool and SQLite",
 };
 
+/** Shrinks it to what is used, so that not even a small file finds a block. */
 function full(disk: Disk): Fault {
   return atRandom(`disk full: ${CALLED[disk]}`, [200, 800], async (estate) => {
-    const filler = join(estate[disk], "filler");
-    await fill(filler);
+    const path = estate[disk];
+    const resize = (size: string) => run("mount", ["-o", `remount,size=${size}`, "tmpfs", path]);
+    const shrunk = async () => {
+      const { blocks, bfree, bsize } = await statfs(path);
+      return (await resize(String((blocks - bfree) * bsize))).code === 0;
+    };
+    await until(`a full ${path}`, shrunk, 5000);
     await pause(between(500, 1500));
-    await rm(filler, { force: true });
+    await must("mount", ["-o", `remount,size=${TMPFS_SIZE}`, "tmpfs", path]);
   });
-}
-
-/** Takes every free block, so that not even a small file finds one. */
-async function fill(path: string): Promise<void> {
-  await writeFile(path, "");
-  const { bavail, bsize } = await statfs(path);
-  await run("fallocate", ["-l", String(bavail * bsize), path]);
 }
 
 function readOnly(disk: Disk): Fault {

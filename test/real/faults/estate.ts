@@ -54,7 +54,8 @@ export const REDIS_MS = 500;
 /** What postern's workers may hold in flight, each. */
 export const IN_FLIGHT = 30;
 
-const TMPFS_SIZE = "700m";
+/** More than a long campaign leaves; what is not used costs no memory. */
+export const TMPFS_SIZE = "6g";
 
 /** Starts all of it; on failure nothing stays. `more` is TOML. */
 export async function estate(

@@ -32,8 +32,8 @@ function frozen(which: Dependency): Fault {
 const DEPENDENCIES: readonly Dependency[] = ["clamd", "spamd", "redis", "hop"];
 
 export const KILLS: readonly Fault[] = [
-  atRandom("kill -9 of a worker", [150, 1200], (estate) => estate.killWorker()),
-  atRandom("kill -9 of the supervisor", [400, 1500], (estate) => estate.killSupervisor()),
+  atRandom("kill -9 of a worker", [300, 3000], (estate) => estate.killWorker()),
+  atRandom("kill -9 of the supervisor", [800, 4000], (estate) => estate.killSupervisor()),
   ...DEPENDENCIES.map(killed),
   ...DEPENDENCIES.map(frozen),
 ];

@@ -19,12 +19,15 @@ const number = (name: "messages" | "connections" | "seconds"): number => {
   if (!(value > 0)) throw new Error(`--${name}: "${values[name]}" is no number`);
   return value;
 };
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupted.abort());
 const outcome = await campaign({
   faults,
   messages: Math.ceil(number("messages") / faults.length),
   leastMs: number("seconds") * 1000,
   connectionsPerRoad: number("connections"),
   tell: (text) => void process.stderr.write(`${text}\n`),
+  signal: interrupted.signal,
 });
 const places = Object.entries(outcome.places).map(([place, count]) => `${count} in ${place}`);
 console.log(report(outcome.accounts));

@@ -38,7 +38,7 @@ function kindOf(chance: number): Kind {
 /** Mostly a few KiB; some outgrow memory (256 KiB); one in sixteen, and all spam, is small enough to be scored. */
 function sizeOf(id: number, kind: Kind): number {
   if (kind === "spam" || id % 16 === 0) return 200;
-  if (id % 50 === 0) return 1000 * KB;
-  if (id % 20 === 0) return 300 * KB;
+  if (id % 100 === 0) return 1000 * KB;
+  if (id % 40 === 0) return 300 * KB;
   return (2 + Math.random() * 12) * KB;
 }
