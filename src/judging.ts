@@ -55,6 +55,7 @@ function walkLimits({ limits }: Config): WalkLimits {
 export function deepening(config: Config, metrics: Metrics | null = null): DeepReading {
   const { limits, server } = config;
   const pool = "archives";
+  metrics?.threadWaiting.set({ pool }, 0);
   return deepReading({
     limits: {
       ...DEFAULT_DEEP_LIMITS,

@@ -49,7 +49,7 @@ export interface Metrics {
   readonly threadJobs: Counter<"pool" | "result">;
   readonly threadSeconds: Histogram<"pool">;
   readonly threadWaiting: Gauge<"pool">;
-  readonly eventLoopDelay: Gauge<"quantile">;
+  readonly eventLoopDelay: Gauge<"percentile">;
 }
 
 const SECONDS = [
@@ -329,20 +329,20 @@ export function watchEventLoop(): IntervalHistogram {
   return histogram;
 }
 
-function delayGauge(registry: Registry, eventLoop: IntervalHistogram | null): Gauge<"quantile"> {
+function delayGauge(registry: Registry, eventLoop: IntervalHistogram | null): Gauge<"percentile"> {
   return new Gauge({
     name: "postern_event_loop_delay_seconds",
     help: "How late the event loop ran since start (the 2 ms of the sampling taken off)",
-    labelNames: ["quantile"],
+    labelNames: ["percentile"],
     aggregator: "max",
     registers: [registry],
     collect() {
       if (eventLoop === null) return;
       const late = (ns: number): number => Math.max(0, ns / 1e9 - SAMPLE_MS / 1000);
-      this.set({ quantile: "0.5" }, late(eventLoop.percentile(50)));
-      this.set({ quantile: "0.99" }, late(eventLoop.percentile(99)));
-      this.set({ quantile: "0.999" }, late(eventLoop.percentile(99.9)));
-      this.set({ quantile: "1" }, late(eventLoop.max));
+      this.set({ percentile: "50" }, late(eventLoop.percentile(50)));
+      this.set({ percentile: "99" }, late(eventLoop.percentile(99)));
+      this.set({ percentile: "99.9" }, late(eventLoop.percentile(99.9)));
+      this.set({ percentile: "100" }, late(eventLoop.max));
     },
   });
 }

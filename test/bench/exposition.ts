@@ -26,9 +26,9 @@ export interface LoopDelay {
 
 /** How late postern's event loops ran since their start: the worst process of all; null without that metric. */
 export function loopDelay(text: string): LoopDelay | null {
-  const quantile = (name: string) =>
-    sample(text, "postern_event_loop_delay_seconds", { quantile: name });
-  const p999 = quantile("0.999");
-  const max = quantile("1");
+  const percentile = (name: string) =>
+    sample(text, "postern_event_loop_delay_seconds", { percentile: name });
+  const p999 = percentile("99.9");
+  const max = percentile("100");
   return p999 === null || max === null ? null : { p999Ms: p999 * 1000, maxMs: max * 1000 };
 }

@@ -10,6 +10,7 @@ const PROGRAMS = {
   swaks: "/usr/bin/swaks",
   logwatch: "/usr/sbin/logwatch",
   promtool: "/usr/bin/promtool",
+  prometheus: "/usr/bin/prometheus",
   strace: "/usr/bin/strace",
   rbldnsd: "/usr/sbin/rbldnsd",
   clamd: "/usr/sbin/clamd",
