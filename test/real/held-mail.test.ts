@@ -4,7 +4,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { simpleParser, type ParsedMail } from "mailparser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { until } from "./lab/lab.ts";
+import { deployed, until } from "./lab/lab.ts";
 import { have } from "./lab/peers.ts";
 import { freePort } from "./lab/ports.ts";
 import { GTUBE_SAMPLE, SAMPLES } from "./lab/samples.ts";
@@ -28,18 +28,11 @@ describe.skipIf(!have("root", "users", "postfix"))("held mail", () => {
     const [way] = WAYS;
     if (way === undefined) throw new Error("no way");
     world = await worldWithPostern(way, {
-      more: `[greylist]
-when = []
-[links]
-url = "${base}"
-[digest]
-enabled = true
-at = "${two(at.getHours())}:${two(at.getMinutes())}"
-[[listener]]
-protocol = "http"
-role = "links"
-listen = "127.0.0.1:${port}"
-`,
+      more: `[greylist]\nwhen = []\n${await deployed("held-mail.toml", {
+        "127.0.0.1:10091": `127.0.0.1:${port}`,
+        "https://mail.example.com/held": base,
+        "07:00": `${two(at.getHours())}:${two(at.getMinutes())}`,
+      })}`,
       rules: {
         "policy.rules": `fate spam any inbound discard keep
 fate virus any inbound discard keep
