@@ -331,6 +331,17 @@ export function stateContract(name: string, open: () => Promise<StateRig>): void
       expect(await take(store, "m1", 2 * HOUR)).toEqual({ count: 1, allowed: true });
     });
 
+    withRig("a claim is one process', until it is given back", async ({ store, other }) => {
+      const claim = (of: Store, amount: number, at: number) =>
+        of.rates.take("release x", "", amount, 1, HOUR, T0 + at);
+      const both = await Promise.all([claim(store, 1, 0), claim(other, 1, 0)]);
+      expect(both.filter(({ allowed }) => allowed)).toHaveLength(1);
+      expect(await claim(other, 1, 1)).toEqual({ count: 1, allowed: false });
+      expect(await claim(store, -1, 2)).toEqual({ count: 0, allowed: true });
+      expect(await claim(other, 1, 3)).toEqual({ count: 1, allowed: true });
+      expect(await claim(store, 1, HOUR - 1)).toEqual({ count: 1, allowed: false });
+    });
+
     withRig("two processes never let more through than the limit", async ({ store, other }) => {
       const answers = await Promise.all(
         Array.from({ length: 60 }, (_, n) =>
