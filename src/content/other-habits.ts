@@ -119,6 +119,16 @@ const WAYS: readonly Known[] = [
     habits: { looseTypes: true },
   },
   {
+    name: "media types with white space as none",
+    when: ["odd-media-type"],
+    habits: { strictTypes: true },
+  },
+  {
+    name: "pairs of equals signs as one",
+    when: ["quoted-printable-junk"],
+    habits: { equalsPairs: true },
+  },
+  {
     name: "base64 up to its padding",
     when: ["base64-after-padding"],
     habits: { paddingEnds: true },

@@ -52,6 +52,7 @@ export const DEFECTS = {
   "bad-multipart-type": ambiguous(
     "The Content-Type is no type/subtype but has a boundary; some readers see a multipart.",
   ),
+  "odd-media-type": fault("White space stands within a media type."),
   "stray-boundary": fault("A part that is no multipart has a boundary; it was not split."),
   "comment-in-mime-value": ambiguous("A comment stands inside a media type or transfer encoding."),
   "unknown-transfer-encoding": ambiguous(

@@ -77,7 +77,10 @@ export function entityOf(
   const declared = [...types, ...dispositions];
   if (declared.length > 0) noteNames(declared, note);
   const counts = habits.field === "first" ? types[0] : types.at(-1);
-  const type = typeOf(counts, place.parent, note, habits);
+  const spaced = hasSpacedType(habits.field === "first" ? mime.type[0] : mime.type.at(-1));
+  if (spaced) note("odd-media-type");
+  const type =
+    spaced && habits.strictTypes ? "text/plain" : typeOf(counts, place.parent, note, habits);
   const transfer = readTransferEncoding(mime.encoding, note, habits);
   const message = MESSAGE_TYPES.has(type) || (habits.looseTypes && type.startsWith("message/"));
   let structure: Entity["structure"] = message ? "message" : "leaf";
@@ -202,6 +205,16 @@ function looksSame(a: string, b: string): boolean {
 function isSpace(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
   return code === 0x20 || (code >= 0x09 && code <= 0x0d) || (code >= 0xa0 && /\s/.test(text[at]!));
+}
+
+/** True when white space stands within the media type: most readers drop it, some know no such type. */
+function hasSpacedType(field: Field | undefined): boolean {
+  if (field === undefined) return false;
+  const slash = field.value.indexOf("/");
+  if (slash < 1) return false;
+  const before = field.value.charCodeAt(slash - 1);
+  const behind = field.value.charCodeAt(slash + 1);
+  return before === 0x20 || before === 0x09 || behind === 0x20 || behind === 0x09;
 }
 
 function typeOf(

@@ -28,6 +28,8 @@ export interface Habits {
   readonly spaceBeforeColon: boolean;
   /** Any value with a media type in it has that type, and every message/* holds a message. */
   readonly looseTypes: boolean;
+  /** A media type with white space in it is none: the part is text. */
+  readonly strictTypes: boolean;
   /** What a transfer encoding that is not exactly named is read as; null: what it resembles. */
   readonly oddEncoding: Encoding | null;
   /** The transfer encoding of a multipart is undone before it is split. */
@@ -38,6 +40,8 @@ export interface Habits {
   readonly paddingEnds: boolean;
   /** "-" and "_" are digits of base64. */
   readonly urlAlphabet: boolean;
+  /** "==" is an equals sign in quoted-printable. */
+  readonly equalsPairs: boolean;
 }
 
 /** The habits of the first walk. */
@@ -54,9 +58,11 @@ export const USUAL: Habits = {
   garbageIsField: false,
   spaceBeforeColon: true,
   looseTypes: false,
+  strictTypes: false,
   oddEncoding: null,
   decodesMultipart: false,
   decodesMessage: true,
   paddingEnds: false,
   urlAlphabet: false,
+  equalsPairs: false,
 };

@@ -272,6 +272,6 @@ export function lineInHeader(
 ): "field" | "empty" | "garbage" {
   const text = bytes.toString("latin1", line, Math.min(stop, line + 2_000));
   if (text.trim() === "") return "empty";
-  if (first) return /^(?:>?From |[!-9;-~]+:)/.test(text) ? "field" : "garbage";
-  return /^(?:[ \t]|[!-9;-~]+:)/.test(text) ? "field" : "garbage";
+  if (first) return /^(?:>?From |[!-9;-~]*:)/.test(text) ? "field" : "garbage";
+  return /^(?:[ \t]|[!-9;-~]*:)/.test(text) ? "field" : "garbage";
 }

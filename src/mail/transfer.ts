@@ -32,7 +32,7 @@ export function decoder(
     case "base64":
       return habits.urlAlphabet ? urlBase64(reuses, habits) : base64(reuses, habits);
     case "quoted-printable":
-      return quotedPrintable();
+      return quotedPrintable(habits);
   }
 }
 
@@ -224,13 +224,13 @@ function flushGroup(state: Base64State): Buffer {
 /** Trailing white space up to this length is dropped (RFC 2045 6.7 rule 3); a longer run is content. */
 const MAX_TRAILING = 256;
 
-function quotedPrintable(): Decoder {
+function quotedPrintable({ equalsPairs }: Habits): Decoder {
   const faults = new Set<DefectKind>();
   // Octets that cannot be judged before more has come: "=", "=4", white space and CR before a line end.
   let held: Buffer = EMPTY;
   const run = (chunk: Buffer, final: boolean): Buffer => {
     const input = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    const done = decodeQuoted(input, final, faults);
+    const done = decodeQuoted(input, final, faults, equalsPairs);
     held = done.next < input.length ? Buffer.from(input.subarray(done.next)) : EMPTY;
     return done.octets;
   };
@@ -241,6 +241,7 @@ function decodeQuoted(
   input: Buffer,
   final: boolean,
   faults: Set<DefectKind>,
+  equalsPairs: boolean,
 ): { octets: Buffer; next: number } {
   const out = Buffer.allocUnsafe(input.length);
   let length = 0;
@@ -257,6 +258,12 @@ function decodeQuoted(
         at = run;
         continue;
       }
+    }
+    if (equalsPairs && isEquals && (input[at + 1] === 0x3d || (at + 1 >= input.length && !final))) {
+      if (at + 1 >= input.length) break;
+      out[length++] = octet;
+      at += 2;
+      continue;
     }
     const high = isEquals ? hexValue(input[at + 1]) : -1;
     const low = high < 0 ? -1 : hexValue(input[at + 2]);

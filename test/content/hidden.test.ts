@@ -28,8 +28,9 @@ test("what mailparser shows of a damaged message is found or flagged", async () 
     fc.asyncProperty(hiddenMail(true), async ({ message, payload }) => {
       const seen = posternSees(message);
       const mail = await simpleParser(message, { skipTextToHtml: true, skipHtmlToText: true });
-      for (const { content } of mail.attachments)
-        expect(knowsShown(seen, content, payload)).not.toBe("missed");
+      for (const { content, contentType } of mail.attachments)
+        if (!contentType.startsWith("message/"))
+          expect(knowsShown(seen, content, payload)).not.toBe("missed");
     }),
     { numRuns: 400 },
   );

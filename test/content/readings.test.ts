@@ -212,6 +212,18 @@ describe("the payload is found behind", () => {
       Buffer.from("MZ???>>>"),
     ],
     [
+      "white space in a media type",
+      "media types with white space as none",
+      message("Content-Type: multipart / mixed; boundary=b", "", "--b", "", "x", "--b--", "MZ"),
+      Buffer.from("--b\r\n\r\nx\r\n--b--\r\nMZ"),
+    ],
+    [
+      "a pair of equals signs",
+      "pairs of equals signs as one",
+      message("Content-Transfer-Encoding: quoted-printable", "", "MZ==5A=5A="),
+      Buffer.from("MZ=5AZ"),
+    ],
+    [
       "no boundary parameter",
       "boundaries taken from the text",
       message("Content-Type: multipart/mixed", "", "pre", "--b", ...FILE, coded, "--b--"),

@@ -39,7 +39,9 @@ async function oracles(hidden: HiddenMail, seen: Seen): Promise<void> {
   const { message } = hidden;
   const options = { skipTextToHtml: true, skipHtmlToText: true };
   const mail = await simpleParser(message, options).catch(() => null);
-  for (const { content } of mail?.attachments ?? []) judge("mailparser", hidden, seen, content);
+  // A message is shown by its parts, which Python gives.
+  for (const { content, contentType } of mail?.attachments ?? [])
+    if (!contentType.startsWith("message/")) judge("mailparser", hidden, seen, content);
   for (const { data } of (await python.parts(message)) ?? [])
     judge("Python", hidden, seen, Buffer.from(data, "base64"));
 }
