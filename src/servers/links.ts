@@ -49,14 +49,19 @@ export function linksServer(options: LinksOptions): Listener {
     },
     (request, response) => void respond(request, response, options, rate),
   );
+  let connections = 0;
   server.maxConnections = MAX_CONNECTIONS;
   server.on("connection", (socket) => {
     const peer = peerOf(socket.remoteAddress);
+    connections += 1;
+    socket.once("close", () => (connections -= 1));
     if (peer !== "" && !options.allow(peer)) socket.destroy();
   });
   return {
     server,
-    connections: 0,
+    get connections() {
+      return connections;
+    },
     listen: (where) =>
       new Promise<AddressInfo | string>((resolve, reject) => {
         server.once("error", reject);
