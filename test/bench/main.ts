@@ -16,6 +16,9 @@ const USAGE = `usage: npm run bench -- <name> [options]
   policy    policy decisions a second and p99, against postgrey, with SQLite and Redis
             --connections 8  --rounds 3  --seconds 6
             needs root; postgrey and redis-server from Debian
+  delivery  durable deliveries a second into a Maildir, against Dovecot LMTP, on a fresh loop-mounted ext4
+            --sessions 8,32  --rounds 3  --seconds 6
+            needs root, smtp-source (postfix) and dovecot-lmtpd
   profile   the functions that took most time, from the CPU profiles in a directory: profile DIR…
 
   --json          figures as JSON instead of tables
@@ -29,7 +32,7 @@ async function main(argv: readonly string[]): Promise<number> {
     args: [...argv],
     allowPositionals: true,
     options: {
-      sessions: { type: "string", default: "10,50" },
+      sessions: { type: "string" },
       only: { type: "string", default: "" },
       json: { type: "boolean", default: false },
       profile: { type: "string" },
@@ -42,7 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
   switch (name) {
     case "relay": {
       const { relay } = await import("./relay.ts");
-      const sessions = values.sessions.split(",").map((text) => positive("sessions", text));
+      const sessions = numbers("sessions", values.sessions ?? "10,50");
       const only = values.only.split(",").filter((text) => text !== "");
       return relay({
         ...shared,
@@ -78,6 +81,12 @@ async function main(argv: readonly string[]): Promise<number> {
         seconds: number("seconds"),
       });
     }
+    case "delivery": {
+      const { delivery } = await import("./delivery.ts");
+      const sessions = numbers("sessions", values.sessions ?? "8,32");
+      const [rounds, seconds] = [number("rounds"), number("seconds")];
+      return delivery({ json: values.json, sessions, rounds, seconds });
+    }
     case "profile": {
       const { profile } = await import("./profile.ts");
       return profile(rest);
@@ -100,6 +109,9 @@ function mapped(
     { type: "string"; default: string }
   >;
 }
+
+const numbers = (name: string, text: string): number[] =>
+  text.split(",").map((one) => positive(name, one));
 
 function positive(name: string, text: string): number {
   const value = Number(text);

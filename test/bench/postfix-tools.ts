@@ -39,6 +39,11 @@ export function sendLoad({ port, sessions, messages, size }: Load): Promise<numb
   return source(port, ["-s", String(sessions), "-m", String(messages), "-l", String(size)]);
 }
 
+/** The same over LMTP. */
+export function sendLmtp({ port, sessions, messages, size }: Load): Promise<number> {
+  return source(port, ["-L", "-s", String(sessions), "-m", String(messages), "-l", String(size)]);
+}
+
 export interface FileLoad extends Omit<Load, "size"> {
   /** The message, line ends LF. */
   readonly file: string;
