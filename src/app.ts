@@ -1,6 +1,7 @@
 // The composition root of a worker: constructs stores, destinations and listeners, and wires them to the engine. The only file
 // that knows all of them; it decides nothing itself.
 import { join } from "node:path";
+import { accounts, type Accounts } from "./accounts.ts";
 import { admission, announcedSize, type Admission } from "./admission.ts";
 import type { SmtpDestination } from "./clients/smtp.ts";
 import { clamdService } from "./clamd-service.ts";
@@ -15,7 +16,6 @@ import { rememberCorrespondents } from "./engine/correspondents.ts";
 import { countDeliveries, delivering } from "./engine/delivering.ts";
 import { editsFor, extended, keepCopy, type FilterFacts } from "./engine/filtering.ts";
 import { signer, type Signer } from "./engine/signing.ts";
-import { countMessage } from "./engine/statistics.ts";
 import type { Bench, JudgeOptions } from "./engine/judge.ts";
 import { notices, type Notices } from "./engine/notices.ts";
 import { record } from "./engine/record.ts";
@@ -42,7 +42,6 @@ import type { RuleSource } from "./ruleset/source.ts";
 import { scoring } from "./scoring.ts";
 import type { Listener } from "./servers/listener.ts";
 import { smtpServer, SMTP_DEFAULTS, type SmtpHandler, type SmtpListener } from "./servers/smtp.ts";
-import { statsGatherer, type StatsGatherer } from "./state/stats-gather.ts";
 import type { Store } from "./state/store.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
@@ -126,7 +125,7 @@ class Rooms {
   private readonly log: Log;
   private readonly metrics: Metrics;
   private readonly store: Store;
-  private readonly statistics: StatsGatherer;
+  private readonly accounts: Accounts;
   readonly local: LocalDelivery;
   private readonly domains: ReadonlySet<string>;
   private tables: AliasTables;
@@ -148,7 +147,7 @@ class Rooms {
     this.metrics = metrics;
     this.lookups = lookups(config, log, metrics);
     this.store = store;
-    this.statistics = statsGatherer({ store: store.stats, warn: (text) => log.warn(text) });
+    this.accounts = accounts(config, store, log, metrics);
     this.greylist = greylisting(config, store, this.lookups, log, metrics);
     this.scanning = virusScanning(config, log, metrics);
     this.scoring = scoring(config, { log, metrics });
@@ -260,7 +259,7 @@ class Rooms {
     await this.deep.close();
     this.scanning.close();
     this.lookups.close();
-    await this.statistics.close();
+    await this.accounts.close();
     await this.store.close();
   }
 
@@ -408,7 +407,7 @@ class Rooms {
         record(answered, common.recording);
         if (ours) countDeliveries(answered, this.metrics);
         rememberCorrespondents(answered, this.store.people, this.log);
-        countMessage(answered, this.statistics);
+        this.accounts.add(answered);
       },
     };
   }

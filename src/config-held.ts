@@ -1,4 +1,4 @@
-// The tables of postern.toml about held mail: the quarantine, its release links, its digests. Part of config-schema.ts.
+// The tables of postern.toml about what is kept: the quarantine, its release links, its digests, the history. Part of config-schema.ts.
 import { z } from "zod";
 import { count, duration, octets } from "./config-values.ts";
 
@@ -8,6 +8,16 @@ export const heldTables = {
       dir: z.string().optional().describe("Default: state_dir/quarantine"),
       max_age: duration("30d").describe("Older copies are removed by themselves"),
       max_size: octets("5G").describe("Above this the oldest copies are removed"),
+    })
+    .prefault({}),
+  history: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe("Keeps who, what and why of each message (no body) in state_dir/history.db"),
+      max_age: duration("30d").describe("Older messages are forgotten"),
+      max_size: octets("1G").describe("Above this the oldest are forgotten"),
     })
     .prefault({}),
   links: z

@@ -31,6 +31,7 @@ export interface Metrics {
   readonly notices: Counter<"kind" | "result">;
   readonly linkRequests: Counter<"result">;
   readonly handedOn: Counter;
+  readonly history: Counter<"result">;
   readonly dnsQuestions: Counter<"status">;
   readonly dnsxl: Counter<"zone" | "result">;
   readonly dnsxlHealthy: Gauge<"zone">;
@@ -106,6 +107,11 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
     handedOn: counter(
       "handed_on_skips_total",
       "Recipients skipped at a retry because they already have the message",
+    ),
+    history: counter(
+      "history_total",
+      "Messages for the history, by whether they are in it (written) or could not be (dropped)",
+      ["result"],
     ),
     ...policyMetrics(make),
     ...dnsMetrics(make),
