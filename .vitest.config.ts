@@ -1,5 +1,30 @@
-// Two projects: `unit` is hermetic (no network, no other server); `real` starts Postfix, Exim, Dovecot and needs root.
+// Two projects: `unit` is hermetic (no network, no other server); `real` starts Postfix, Exim, Dovecot and needs root. REAL_LANE takes
+// a part of `real`, for machines that run two at once: "main" and "side" may run beside one another, "alone" measures time.
 import { defineConfig } from "vitest/config";
+
+const ALONE = ["load", "outage", "faults/*", "rolling", "admission"].map(
+  (name) => `test/real/${name}.test.ts`,
+);
+const SIDE = [
+  "zoo/*",
+  "spam",
+  "spam-form",
+  "virus",
+  "malware",
+  "nodes",
+  "redis*",
+  "held-mail",
+  "prometheus",
+].map((name) => `test/real/${name}.test.ts`);
+const ALL = ["test/real/**/*.test.ts"];
+const LANES: Readonly<Record<string, { include: string[]; exclude: string[] }>> = {
+  all: { include: ALL, exclude: [] },
+  main: { include: ALL, exclude: [...ALONE, ...SIDE] },
+  side: { include: SIDE, exclude: [] },
+  alone: { include: ALONE, exclude: [] },
+};
+const lane = LANES[process.env["REAL_LANE"] ?? "all"];
+if (lane === undefined) throw new Error(`REAL_LANE: one of ${Object.keys(LANES).join(", ")}`);
 
 export default defineConfig({
   test: {
@@ -15,7 +40,7 @@ export default defineConfig({
       {
         test: {
           name: "real",
-          include: ["test/real/**/*.test.ts"],
+          ...lane,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,
