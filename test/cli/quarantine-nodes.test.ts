@@ -8,7 +8,6 @@ import { parseConfig } from "../../src/config.ts";
 import { heldNodes, type HeldNodes } from "../../src/held-nodes.ts";
 import type { Destination } from "../../src/mail/destination.ts";
 import { ok } from "../../src/mail/reply.ts";
-import type { Store } from "../../src/state/store.ts";
 import { redisStore, type SharedStore } from "../../src/state/redis.ts";
 import { textLog } from "../../src/sys/log.ts";
 import { keptRoom, type KeptRoom } from "../fakes/kept.ts";
