@@ -74,6 +74,7 @@ export function parseConfig(text: string, file: string): Config {
     );
   }
   checkListeners(result.data, text, file);
+  checkMemory(result.data, text, file);
   checkGreylist(result.data, text, file);
   checkClamd(result.data, text, file);
   checkSpamd(result.data, text, file);
@@ -198,6 +199,16 @@ function checkListeners(config: ConfigFile, text: string, file: string): void {
       );
   }
   if (errors.length > 0) throw new ConfigError(errors.join("\n"));
+}
+
+/** A worker takes 130 MB before its first message: below this it would be replaced, or killed, for nothing. */
+const LEAST_MEMORY = 192 * 1024 * 1024;
+
+function checkMemory({ server }: ConfigFile, text: string, file: string): void {
+  if (server.worker_memory >= LEAST_MEMORY) return;
+  throw new ConfigError(
+    `${file}:${lineOf(text, ["server", "worker_memory"])}: server.worker_memory: expected at least 192M, which a worker needs to begin with`,
+  );
 }
 
 function checkGreylist({ greylist }: ConfigFile, text: string, file: string): void {

@@ -20,7 +20,7 @@ const MEMORY_EVERY_MS = 2000;
 /** What a worker that is killed has counted since its last sample is lost. */
 const SAMPLE_EVERY_MS = 10_000;
 /** A worker younger than this is not replaced for its memory: with a ceiling that is too low nothing else would happen. */
-const MEMORY_AGE_MS = 20_000;
+const MEMORY_AGE_MS = 10_000;
 /** How long a session may begin its first transaction when new workers take the connections. */
 const FIRST_MS = 10_000;
 const ANSWER_MS = 2000;

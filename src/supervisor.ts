@@ -51,7 +51,6 @@ export async function supervise(config: Config, load: () => Config, log: Log): P
   removeStaleSockets(config);
   const keeper = await housekeeping(config, log, own);
   const crew = new Crew(config, log, () => rules.source(), own);
-  await crew.start();
   const changes = reloading({
     config,
     load,
@@ -60,15 +59,18 @@ export async function supervise(config: Config, load: () => Config, log: Log): P
     metrics: own,
   });
   const doors = httpDoors(log, crew, own, () => changes.trouble() ?? rules.trouble());
+  const all = supervisor({ rules, crew, doors, keeper, changes, lock, seam, log });
   try {
+    await crew.start();
     await doors.use(config);
+    loop.reset();
+    await rules.watch((source) => crew.tell({ kind: "rules", rules: source }));
   } catch (error) {
-    await crew.stop();
+    // Nothing must keep a process alive that takes no mail: the service manager starts it again.
+    await all.stop();
     throw error;
   }
-  loop.reset();
-  await rules.watch((source) => crew.tell({ kind: "rules", rules: source }));
-  return supervisor({ rules, crew, doors, keeper, changes, lock, seam, log });
+  return all;
 }
 
 interface Parts {

@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -84,9 +85,9 @@ function serve(...args: string[]): Running {
 }
 
 /** Sends one message in one write and resolves with everything the server said. */
-function inject(body: string, to = "a@ours.example"): Promise<string> {
+function inject(body: string, to = "a@ours.example", where = "filter.sock"): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(join(dir, "filter.sock"));
+    const socket = connect(join(dir, where));
     let said = "";
     socket.on("data", (data) => (said += data.toString()));
     socket.on("error", reject);
@@ -127,6 +128,17 @@ describe("postern serve", () => {
     server.child.kill("SIGTERM");
     expect(await server.exit()).toBe(0);
     expect(existsSync(join(dir, "filter.sock"))).toBe(false);
+  });
+
+  it("ends with 1 when an address is taken, and names it", async () => {
+    await serve().until(/^ready: /m);
+    writeFileSync(
+      join(dir, "postern.toml"),
+      `[server]\nstate_dir = "other"\n[[listener]]\nprotocol = "smtp"\nlisten = "unix:${dir}/none/filter.sock"\n`,
+    );
+    const second = serve();
+    expect(await second.exit()).toBe(1);
+    expect(second.output()).toMatch(/cannot listen on unix:\S+filter\.sock \(smtp, filter\): /);
   });
 
   it("refuses a second instance on the same state_dir", async () => {
@@ -195,6 +207,37 @@ describe("postern serve", () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     expect(await inject("Subject: hi\n\nhello")).toMatch(/^250 2\.0\.0/m);
+  });
+
+  it("takes a changed configuration on SIGHUP, and keeps the old one when it is wrong", async () => {
+    const server = serve();
+    await server.until(/^ready: /m);
+    const good = readFileSync(join(dir, "postern.toml"), "utf8");
+    writeFileSync(join(dir, "postern.toml"), `${good}[server]\nworker_memory = "1M"\n`);
+    server.child.kill("SIGHUP");
+    const lines = good.split("\n").length;
+    await server.until(
+      new RegExp(`postern\\.toml:${lines + 1}: server\\.worker_memory: expected at least 192M`),
+    );
+    expect(await get("/readyz")).toMatch(/last good configuration is kept: .*postern\.toml:/);
+    writeFileSync(join(dir, "postern.toml"), `${good}[server]\nstate_dir = "other"\n`);
+    server.child.kill("SIGHUP");
+    await server.until(/postern\.toml:\d+: server\.state_dir: cannot change while postern runs/);
+    expect(await inject("Subject: hi\n\nhello")).toMatch(/^250 2\.0\.0/m);
+    writeFileSync(
+      join(dir, "postern.toml"),
+      good.replace(`unix:${dir}/filter.sock`, `unix:${dir}/other.sock`).replace("0600", "0640"),
+    );
+    server.child.kill("SIGHUP");
+    await server.until(/configuration loaded from .*new workers took over/);
+    expect(statSync(join(dir, "other.sock")).mode & 0o777).toBe(0o640);
+    expect(await get("/readyz")).not.toMatch(/kept/);
+    expect(await inject("Subject: hi\n\nhello", "a@ours.example", "other.sock")).toMatch(
+      /^250 2\.0\.0/m,
+    );
+    server.child.kill("SIGTERM");
+    expect(await server.exit()).toBe(0);
+    expect(existsSync(join(dir, "other.sock"))).toBe(false);
   });
 
   it("ends its workers when the supervisor is killed, and the socket is free again", async () => {
