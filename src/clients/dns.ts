@@ -5,6 +5,7 @@ import { gate } from "../sys/gate.ts";
 import type { DnsAnswer, DnsStatus } from "./dns-answer.ts";
 import { readAnswer, without } from "./dns-answer.ts";
 import { CACHE_BOUNDS, dnsCache, type CacheBounds, type DnsCache } from "./dns-cache.ts";
+import { dnsHealth, type Health } from "./dns-health.ts";
 import { nameKey } from "./dns-name.ts";
 import { encodeQuestion, type DnsType, type Packet } from "./dns-packet.ts";
 import { askTcp, askUdp, randomised, type DnsServer } from "./dns-transport.ts";
@@ -44,6 +45,11 @@ export interface DnsOptions {
   now?(): number;
 }
 
+/** What every resolver knows by itself (RFC 6761 6.3), and a server of zones at least refuses. */
+const KNOWN_NAME = "localhost";
+/** Between two questions to a server that rests. */
+const PING_EVERY_MS = 1000;
+
 /** Aliases that are asked for one after the other, beyond those within an answer. */
 const MAX_HOPS = 4;
 
@@ -60,6 +66,7 @@ class Resolver implements Dns {
   private readonly closing = new AbortController();
   /** The server that answered last is asked first. */
   private favourite = 0;
+  private readonly healths: readonly Health[];
 
   constructor(options: DnsOptions) {
     this.options = options;
@@ -68,10 +75,26 @@ class Resolver implements Dns {
       () => options.now?.() ?? performance.now(),
     );
     this.door = gate(options.inFlight);
+    this.healths = options.servers.map((server) =>
+      dnsHealth({ ping: () => this.ping(server), everyMs: PING_EVERY_MS }),
+    );
   }
 
   close(): void {
     this.closing.abort();
+    for (const health of this.healths) health.close();
+  }
+
+  private async ping(server: DnsServer): Promise<boolean> {
+    const question = encodeQuestion(KNOWN_NAME, "A", true);
+    if (question === null) return true;
+    const end = performance.now() + this.options.timeoutMs;
+    return (await this.exchange(server, question, end).catch(() => "timeout")) !== "timeout";
+  }
+
+  /** Whether there is a server that answers, as far as we know. */
+  private get up(): boolean {
+    return this.healths.some(({ resting }) => !resting);
   }
 
   resolve<T extends DnsType>(name: string, type: T, asking?: Asking): Promise<DnsAnswer<T>> {
@@ -97,8 +120,8 @@ class Resolver implements Dns {
       answer = without("servfail");
     }
     this.options.onAnswer?.(answer.status);
-    // What was broken off says nothing about the name.
-    if (!this.closing.signal.aborted) this.cache.put(key, answer);
+    // What was broken off, or not asked for lack of a server, says nothing about the name.
+    if (!this.closing.signal.aborted && this.up) this.cache.put(key, answer);
     this.flights.delete(key);
     return answer;
   }
@@ -130,8 +153,13 @@ class Resolver implements Dns {
     for (let attempt = 0; attempt <= retries; attempt++) {
       const index = (first + attempt) % servers.length;
       const server = servers[index];
-      if (server === undefined || refusing.has(index)) continue;
+      const health = this.healths[index];
+      if (server === undefined || health === undefined) continue;
+      if (refusing.has(index) || health.resting) continue;
+      const whole = end - performance.now() >= this.options.timeoutMs;
       const heard = await this.askServer(server, name, type, question, end);
+      if (heard !== "timeout") health.spoke();
+      else if (whole) health.silent();
       if (typeof heard !== "string" && (heard.rcode === 0 || heard.rcode === 3)) {
         this.favourite = index;
         return heard;

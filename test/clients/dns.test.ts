@@ -1,6 +1,6 @@
 // The resolver against a server of ours: every outcome has its own word, in bounded time, and nothing is asked twice.
 import { createSocket } from "node:dgram";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { dnsResolver, type Dns, type DnsOptions, type DnsType } from "../../src/clients/dns.ts";
 import { fcrdns } from "../../src/clients/dns-fcrdns.ts";
 import { mailauthResolver } from "../../src/clients/dns-mailauth.ts";
@@ -396,4 +396,43 @@ test("mailauth gets records, or errors with the codes of node:dns", async () => 
     ["a.test", "SRV", "ENOTIMP"],
   ] as const)
     await expect(resolver(name, type)).rejects.toMatchObject({ code });
+});
+
+describe("a server that falls silent", () => {
+  const short = { timeoutMs: 50, budgetMs: 400, retries: 1 };
+  const zone = (): Zone => ({
+    ...{ "host.test": { A: "192.0.2.1" }, localhost: { A: "127.0.0.1" } },
+    "*.dead.test": { fails: "timeout" },
+  });
+  const time = async (work: Promise<unknown>): Promise<number> => {
+    const begun = performance.now();
+    await work;
+    return performance.now() - begun;
+  };
+
+  test("is not waited for after a few questions, and asked again once it speaks", async () => {
+    const { dns, peer } = await setUp(zone(), short);
+    peer.silent = true;
+    for (let i = 0; i < 3; i++) await dns.resolve(`a${i}.test`, "A");
+    await vi.waitFor(async () => {
+      const before = peer.asked.length;
+      const { status } = await dns.resolve(`b${Math.random()}.test`, "A");
+      expect(status).toBe("timeout");
+      expect(peer.asked.slice(before).filter((what) => !what.includes("localhost"))).toEqual([]);
+    });
+    expect(await time(dns.resolve("host.test", "A"))).toBeLessThan(40);
+    peer.silent = false;
+    await vi.waitFor(
+      async () => expect((await dns.resolve("host.test", "A")).status).toBe("ok"),
+      5000,
+    );
+  });
+
+  test("is another one than a server of which only some names time out", async () => {
+    const { dns, peer } = await setUp(zone(), short);
+    for (let i = 0; i < 6; i++)
+      expect((await dns.resolve(`n${i}.dead.test`, "A")).status).toBe("timeout");
+    expect(peer.asked.filter((what) => what.includes("localhost")).length).toBeGreaterThan(0);
+    expect((await dns.resolve("host.test", "A")).status).toBe("ok");
+  });
 });

@@ -61,12 +61,14 @@ export async function latencies(word: string, tell: (text: string) => void): Pro
     room.add({ stop: () => place.lab.cleanUp() });
     const found: Latency[] = [];
     for (const outage of outages(dns).filter(({ name }) => name.includes(word))) {
-      await sample(place, 3000);
-      const normalMs = await sample(place, 6000);
+      // Scoring takes longer than all else: only where it is measured a message is small enough for it.
+      const octets = outage.name.startsWith("spamd") ? 200 : 3000;
+      await sample(place, 3000, octets);
+      const normalMs = await sample(place, 6000, octets);
       await outage.down(place);
-      const downMs = await sample(place, 10_000);
-      await sample(place, 20_000);
-      const laterMs = await sample(place, 8000);
+      const downMs = await sample(place, 10_000, octets);
+      await sample(place, 20_000, octets);
+      const laterMs = await sample(place, 8000, octets);
       await outage.up(place);
       await pause(6000);
       found.push({ ...outage, normalMs, downMs, laterMs });
@@ -80,15 +82,15 @@ export async function latencies(word: string, tell: (text: string) => void): Pro
 
 let count = 0;
 
-/** p99 of messages sent over four connections for `ms`; each from another client and small enough to be scored. */
-async function sample({ roads }: Estate, ms: number): Promise<number> {
+/** p99 of messages sent over four connections for `ms`, each from another client. */
+async function sample({ roads }: Estate, ms: number, octets: number): Promise<number> {
   const port = roads.find(({ name }) => name === "smtp to a next hop")?.port ?? 0;
   const took: number[] = [];
   const end = performance.now() + ms;
   const client = async (): Promise<void> => {
     while (performance.now() < end) {
       const id = ++count;
-      const { wire } = parcel(id, 200, [], "clean");
+      const { wire } = parcel(id, octets, [], "clean");
       const data = Buffer.from(wire.toString("latin1").replace(/\.\r\n$/, ""), "latin1");
       const begun = performance.now();
       await inject({
