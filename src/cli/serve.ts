@@ -25,9 +25,11 @@ export async function serve(args: readonly string[]): Promise<number> {
   });
   const config = formatted(file);
   const log = processLog(format);
-  const server = await supervise(config, () => formatted(loadConfig(file.file)), log);
+  const starting = supervise(config, () => formatted(loadConfig(file.file)), log);
+  const stopped = signals(starting, log);
+  await starting;
   greet(config, log);
-  await signals(server, log);
+  await stopped;
   log.flush();
   return 0;
 }
@@ -59,21 +61,25 @@ function greet(config: Config, log: Log): void {
   log.info("judge a file without delivering it: npx node src/main.ts scan FILE");
 }
 
-function signals(server: Supervisor, log: Log): Promise<void> {
+/** Acts on signals from the first moment on: those of the start are carried out after it. A start that fails is the caller's. */
+function signals(starting: Promise<Supervisor>, log: Log): Promise<void> {
+  const then = (act: (server: Supervisor) => unknown): void => void starting.then(act, () => {});
   return new Promise((resolve) => {
     let stopping = false;
     const stop = (signal: string): void => {
       if (stopping) process.exit(1);
       stopping = true;
       log.info(`${signal}: finishing what is in flight`);
-      void server.stop().then(() => {
-        log.info("stopped");
-        resolve();
-      });
+      then((server) =>
+        server.stop().then(() => {
+          log.info("stopped");
+          resolve();
+        }),
+      );
     };
     process.on("SIGTERM", () => stop("SIGTERM"));
     process.on("SIGINT", () => stop("SIGINT"));
-    process.on("SIGHUP", () => void server.reload());
-    process.on("SIGUSR2", () => void server.upgrade());
+    process.on("SIGHUP", () => then((server) => server.reload()));
+    process.on("SIGUSR2", () => then((server) => server.upgrade()));
   });
 }
