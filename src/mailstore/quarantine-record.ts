@@ -77,16 +77,24 @@ export function entryOf(
   };
 }
 
-/** The record after the same message came again: counted, with the verdicts and findings of today. */
+/**
+ * The record after the same message came again: counted, with the verdicts and findings of today. A virus or a banned file that was
+ * found before stays found: today's scanner may have been down.
+ */
 export function again(earlier: QuarantineEntry, input: QuarantineInput): QuarantineEntry {
   const today = new Map(input.recipients.map((r) => [r.address, r]));
+  const found = earlier.findings.filter(
+    ({ category, symbol }) =>
+      (category === "virus" || category === "banned") &&
+      !input.findings.some((now) => now.category === category && now.symbol === symbol),
+  );
   const known = earlier.recipients.filter(({ address }) => !today.has(address));
   return {
     ...earlier,
     lastTime: input.receivedAt.toISOString(),
     attempts: earlier.attempts + 1,
     recipients: [...known, ...today.values()].slice(0, MAX_RECIPIENTS),
-    findings: bounded(input.findings),
+    findings: bounded([...found, ...input.findings]),
   };
 }
 

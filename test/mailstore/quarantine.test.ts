@@ -278,6 +278,24 @@ describe("retries", () => {
     expect(await ids()).toEqual([first]);
   });
 
+  test("what was dangerous stays so, whatever today's scanners say", async () => {
+    const virus = {
+      check: "virus",
+      symbol: "VIRUS",
+      category: "virus",
+      score: 0,
+      detail: "x",
+    } as const;
+    const note = { ...virus, symbol: "NOTE", category: "note" } as const;
+    const first = await keep(input({ findings: [virus, note] }));
+    for (const findings of [[{ ...note, symbol: "NEW" }], [virus]] as const) {
+      await keep(input({ findings }));
+      const found = (await store.read(first))?.entry.findings ?? [];
+      expect(found.filter(({ category }) => category === "virus")).toEqual([virus]);
+      expect(found.map(({ symbol }) => symbol)).not.toContain("NOTE");
+    }
+  });
+
   test("an aborted retry changes nothing", async () => {
     const first = await keep(input());
     await (await prepared(input())).abort();
