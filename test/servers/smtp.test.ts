@@ -593,6 +593,24 @@ describe("many octets", () => {
   });
 });
 
+test("a message that outgrows its room is read to its end and refused with 452", async () => {
+  const told: number[] = [];
+  const made = await start({}, { grew: (_transaction, octets) => told.push(octets) < 2 });
+  const talker = await made.talk();
+  await upToData(talker);
+  for (let piece = 0; piece < 4; piece++) {
+    talker.send(`${"x".repeat(998)}\r\n`.repeat(10));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  talker.send(".\r\n");
+  expect(await talker.line()).toMatch(/^452 4\.3\.1 /);
+  expect(told).toHaveLength(2);
+  expect(made.received).toEqual([]);
+  expect(made.ended).toEqual(["a"]);
+  talker.send("MAIL FROM:<a@b.example>\r\n");
+  expect(await talker.line()).toMatch(/^250 /);
+}, 10_000);
+
 describe("stopping", () => {
   test("idle sessions are closed, a message under way gets its answer, nobody new comes in", async () => {
     const { called, answer, message } = held();
@@ -620,6 +638,32 @@ describe("stopping", () => {
     expect(await busy.line()).toBeNull();
     await closed;
     expect(made.listener.connections).toBe(0);
+  });
+
+  test("a lenient stop lets a session that has begun nothing begin its first transaction", async () => {
+    const made = await start();
+    const fresh = await made.talk();
+    const used = await made.talk();
+    await upToData(used);
+    used.send("x\r\n.\r\n");
+    expect(await used.line()).toMatch(/^250 /);
+    const closed = made.listener.close(10_000, 5000);
+    expect(await used.line()).toMatch(/^421 4\.3\.2 /);
+    await upToData(fresh);
+    fresh.send("x\r\n.\r\n");
+    expect(await fresh.line()).toMatch(/^250 /);
+    expect(await fresh.line()).toMatch(/^421 4\.3\.2 /);
+    await closed;
+    expect(made.received).toHaveLength(2);
+  });
+
+  test("a session that begins nothing in that time is sent away", async () => {
+    const made = await start();
+    const fresh = await made.talk();
+    await fresh.reply();
+    const closed = made.listener.close(10_000, 20);
+    expect(await fresh.line()).toMatch(/^421 4\.3\.2 /);
+    await closed;
   });
 
   test("after the grace time the rest is cut off with 421 and the handler sees it", async () => {
