@@ -19,6 +19,7 @@ const USAGE = `usage: npm run bench -- <name> [options]
   delivery  durable deliveries a second into a Maildir, against Dovecot LMTP, on a fresh loop-mounted ext4
             --sessions 8,32  --rounds 3  --seconds 6
             needs root, smtp-source (postfix) and dovecot-lmtpd
+  shared    what several nodes cost the Redis that they share: octets a record, commands a message; redis-server from Debian
   profile   the functions that took most time, from the CPU profiles in a directory: profile DIR…
 
   --json          figures as JSON instead of tables
@@ -86,6 +87,10 @@ async function main(argv: readonly string[]): Promise<number> {
       const sessions = numbers("sessions", values.sessions ?? "8,32");
       const [rounds, seconds] = [number("rounds"), number("seconds")];
       return delivery({ json: values.json, sessions, rounds, seconds });
+    }
+    case "shared": {
+      const { shared: sharedRedis } = await import("./shared.ts");
+      return sharedRedis({ json: values.json });
     }
     case "profile": {
       const { profile } = await import("./profile.ts");
