@@ -10,6 +10,7 @@ const COMMANDS: Readonly<
   scan: async () => (await import("./cli/scan.ts")).scan,
   rules: async () => (await import("./cli/rules.ts")).rules,
   quarantine: async () => (await import("./cli/quarantine-command.ts")).quarantineCommand,
+  history: async () => (await import("./cli/history-command.ts")).historyCommand,
   stats: async () => (await import("./cli/stats-command.ts")).statsCommand,
   greylist: async () => (await import("./cli/greylist-command.ts")).greylistCommand,
   user: async () => (await import("./cli/wired.ts")).userCommand,
@@ -22,8 +23,10 @@ const USAGE = `usage: postern <command> [--config FILE] …
   serve [--log-format text|json]         run the server
   scan FILE…|DIR…|-                      judge messages without delivering them, and say why
   rules check|show                       check the rule files and run their cases; show them in effective order
+  rules diff DIR                         which verdicts of recorded mail the rules in DIR would change
   quarantine list|show|release|delete|expire|digest|rotate-key
   greylist list|explain|allow|clear      why a sender waits, and what to do about it
+  history list|explain ID                what was decided about a message, and why
   stats [--hours N|--days N] [--top …]   what came and what became of it
   user add|del|list                      mailboxes, their passwords and aliases
   dkim keygen DOMAIN SELECTOR            a key to sign outgoing mail with, and the DNS record for it

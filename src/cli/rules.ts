@@ -1,19 +1,32 @@
 // `postern rules check` compiles the rule files and runs their cases; `postern rules show` prints every line in effective
-// order. Exit code 2 for errors in files, 1 for cases that came out otherwise.
+// order; `postern rules diff DIR` replays the history. Exit code 2 for errors in files, 1 for cases that came out otherwise.
+import { existsSync } from "node:fs";
 import { oneBuffer } from "../engine/report.ts";
 import { benchOf, surroundings } from "../judging.ts";
 import { compileAll, RulesError } from "../rules-live.ts";
 import { casesOf, runCase, type CaseJudge } from "../ruleset/cases.ts";
 import { errorText } from "../ruleset/errors.ts";
+import type { RuleSet } from "../ruleset/compile.ts";
 import { readRules } from "../ruleset/source.ts";
 import { dryJudge } from "./dry-judge.ts";
-import { parseCommand, UsageError } from "./options.ts";
+import { openHistory } from "./history-command.ts";
+import { parseCommand, UsageError, type Parsed } from "./options.ts";
+import { replayer } from "../replay.ts";
+import { rulesDiff } from "./rules-diff.ts";
 
 export async function rules(args: readonly string[]): Promise<number> {
-  const { config, positionals } = parseCommand(args, {});
+  const parsed = parseCommand(args, {
+    days: { type: "string" },
+    limit: { type: "string" },
+    json: { type: "boolean" },
+  });
+  const { config, positionals } = parsed;
   const [verb, ...more] = positionals;
+  if (verb === "diff" && more.length === 1) return diff(more[0] ?? "", parsed);
   if ((verb !== "check" && verb !== "show") || more.length > 0)
-    throw new UsageError("rules check | rules show");
+    throw new UsageError(
+      "rules check | rules show | rules diff DIR [--days 7] [--limit 50] [--json]",
+    );
   const source = await readRules(config.server.rules_dir);
   if ("errors" in source) throw new RulesError(source.errors);
   const compiled = compileAll(source.ok, config);
@@ -50,4 +63,38 @@ export async function rules(args: readonly string[]): Promise<number> {
     `rules ${compiled.ok.version} from ${config.server.rules_dir}: ${cases.length - failed} of ${cases.length} cases passed\n`,
   );
   return failed === 0 ? 0 : 1;
+}
+
+/** The recorded mail of some days under the rules in `dir`. */
+async function diff(dir: string, { config, values }: Parsed): Promise<number> {
+  const whole = (name: string, otherwise: number): number => {
+    const text = values[name] ?? String(otherwise);
+    if (typeof text !== "string" || !/^[1-9]\d{0,5}$/.test(text))
+      throw new UsageError(`--${name} takes a number`);
+    return Number(text);
+  };
+  const [days, limit] = [whole("days", 7), whole("limit", 50)];
+  const compiled = async (from: string): Promise<RuleSet> => {
+    const source = await readRules(from);
+    if ("errors" in source) throw new RulesError(source.errors);
+    const result = compileAll(source.ok, config);
+    if ("errors" in result) throw new RulesError(result.errors);
+    return result.ok;
+  };
+  // A misspelt path would show what no rules at all would do.
+  if (!existsSync(dir)) throw new UsageError(`there is no directory ${dir}`);
+  const [next, current] = [await compiled(dir), await compiled(config.server.rules_dir)];
+  const reader = openHistory(config);
+  try {
+    const now = Date.now();
+    return await rulesDiff({
+      rows: reader.rows(now - days * 86_400_000, now + 1),
+      replayer: replayer(next, current),
+      limit,
+      json: values["json"] === true,
+      out: (text) => void process.stdout.write(text),
+    });
+  } finally {
+    reader.close();
+  }
 }

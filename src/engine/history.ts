@@ -49,6 +49,7 @@ export async function historyRow(answered: Answered, now: number): Promise<Histo
           ] as const,
       ),
     parts: tree === null ? null : partsOf(tree.parts),
+    moreParts: Math.max(0, (tree?.parts.length ?? 0) - MAX_PARTS),
     findings: judgement.findings.slice(0, MAX_FINDINGS).map(findingOf),
     moreFindings: Math.max(0, judgement.findings.length - MAX_FINDINGS),
     checks: Object.fromEntries(

@@ -28,6 +28,8 @@ export interface HistoryRow {
   readonly header: readonly (readonly [name: string, value: string | null])[];
   /** Null when nobody looked into the message. */
   readonly parts: readonly HistoryPart[] | null;
+  /** Parts beyond those named. */
+  readonly moreParts: number;
   readonly findings: readonly HistoryFinding[];
   /** Findings beyond those named. */
   readonly moreFindings: number;

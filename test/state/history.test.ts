@@ -29,6 +29,7 @@ function row(over: Partial<HistoryRow> = {}): HistoryRow {
     moreRecipients: 0,
     header: [["Message-ID", "<one@example.org>"]],
     parts: null,
+    moreParts: 0,
     findings: [],
     moreFindings: 0,
     checks: {},
