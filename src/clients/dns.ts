@@ -2,10 +2,10 @@
 // nor the time for which "no" holds, and SERVFAIL, REFUSED and a timeout are easily one; lists and SPF need all of these.
 // Asked by the checks (dnsxl, auth, greylist) and the policy service; never throws, never asks the same at the same time twice.
 import { gate } from "../sys/gate.ts";
+import { health, type Health } from "../sys/health.ts";
 import type { DnsAnswer, DnsStatus } from "./dns-answer.ts";
 import { readAnswer, without } from "./dns-answer.ts";
 import { CACHE_BOUNDS, dnsCache, type CacheBounds, type DnsCache } from "./dns-cache.ts";
-import { dnsHealth, type Health } from "./dns-health.ts";
 import { nameKey } from "./dns-name.ts";
 import { encodeQuestion, type DnsType, type Packet } from "./dns-packet.ts";
 import { askTcp, askUdp, randomised, type DnsServer } from "./dns-transport.ts";
@@ -47,8 +47,6 @@ export interface DnsOptions {
 
 /** What every resolver knows by itself (RFC 6761 6.3), and a server of zones at least refuses. */
 const KNOWN_NAME = "localhost";
-/** Between two questions to a server that rests. */
-const PING_EVERY_MS = 1000;
 
 /** Aliases that are asked for one after the other, beyond those within an answer. */
 const MAX_HOPS = 4;
@@ -75,14 +73,12 @@ class Resolver implements Dns {
       () => options.now?.() ?? performance.now(),
     );
     this.door = gate(options.inFlight);
-    this.healths = options.servers.map((server) =>
-      dnsHealth({ ping: () => this.ping(server), everyMs: PING_EVERY_MS }),
-    );
+    this.healths = options.servers.map((server) => health({ ping: () => this.ping(server) }));
   }
 
   close(): void {
     this.closing.abort();
-    for (const health of this.healths) health.close();
+    for (const one of this.healths) one.close();
   }
 
   private async ping(server: DnsServer): Promise<boolean> {
@@ -153,13 +149,13 @@ class Resolver implements Dns {
     for (let attempt = 0; attempt <= retries; attempt++) {
       const index = (first + attempt) % servers.length;
       const server = servers[index];
-      const health = this.healths[index];
-      if (server === undefined || health === undefined) continue;
-      if (refusing.has(index) || health.resting) continue;
+      const its = this.healths[index];
+      if (server === undefined || its === undefined) continue;
+      if (refusing.has(index) || its.resting) continue;
       const whole = end - performance.now() >= this.options.timeoutMs;
       const heard = await this.askServer(server, name, type, question, end);
-      if (heard !== "timeout") health.spoke();
-      else if (whole) health.silent();
+      if (heard !== "timeout") its.spoke();
+      else if (whole) its.silent();
       if (typeof heard !== "string" && (heard.rcode === 0 || heard.rcode === 3)) {
         this.favourite = index;
         return heard;

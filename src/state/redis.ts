@@ -6,6 +6,7 @@ import { REMEMBER_MS, type HandedOn } from "./handed-on.ts";
 import { KNOWN_MS, type KnownPeople } from "./known-people.ts";
 import { SEEN_MS, type RateStore } from "./rate-store.ts";
 import { clearDeadline, deadline, type Deadline } from "../sys/deadlines.ts";
+import { health } from "../sys/health.ts";
 import { redisConnection, type Connection, type RedisOptionsOfOurs } from "./redis-connection.ts";
 import { personKeyOf, redisGreylist } from "./redis-greylist.ts";
 import { redisNodes } from "./redis-nodes.ts";
@@ -52,6 +53,7 @@ export function redisStore(options: RedisOptionsOfOurs): SharedStore {
     stats: redisStats(redis),
     async close() {
       await Promise.allSettled(work);
+      redis.close();
       connection.disconnect();
     },
   };
@@ -62,18 +64,26 @@ function calls(
   prefix: string,
   deadlineMs: number,
   work: Set<Promise<unknown>>,
-): RedisCalls {
+): RedisCalls & { close(): void } {
+  const well = health({ ping: () => connection.ping().then(() => true, isReply) });
   const hashes = new Map<string, string>();
   let waiting = 0;
   const bounded = async (run: () => Promise<unknown>): Promise<unknown> => {
+    if (well.resting) throw new Error("redis: does not answer");
     if (waiting >= MAX_WAITING) throw new Error("redis: overloaded");
     waiting++;
     let limit: Deadline | null = null;
     try {
-      return await new Promise((resolve, reject) => {
-        limit = deadline(deadlineMs, () => reject(new Error("redis: no answer in time")));
+      const answer = await new Promise((resolve, reject) => {
+        limit = deadline(deadlineMs, () => reject(new Error(SILENCE)));
         run().then(resolve, reject);
       });
+      well.spoke();
+      return answer;
+    } catch (error) {
+      if (isSilence(error)) well.silent();
+      else if (isReply(error)) well.spoke();
+      throw error;
     } finally {
       if (limit !== null) clearDeadline(limit);
       waiting--;
@@ -100,7 +110,20 @@ function calls(
       work.add(promise);
       void promise.finally(() => work.delete(promise));
     },
+    close: () => well.close(),
   };
+}
+
+const SILENCE = "redis: no answer in time";
+
+/** Ours, or the one of ioredis, which may come first. */
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && [SILENCE, "Command timed out"].includes(error.message);
+}
+
+/** The server said no: it is there. */
+function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReplyError";
 }
 
 async function* scan(
