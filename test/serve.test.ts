@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { connect } from "node:net";
@@ -48,9 +49,13 @@ afterEach(async () => {
 });
 
 function serve(...args: string[]): Running {
+  return serving(MAIN, ...args);
+}
+
+function serving(main: string, ...args: string[]): Running {
   const child = spawn(
     process.execPath,
-    [MAIN, "serve", "--config", join(dir, "postern.toml"), ...args],
+    [main, "serve", "--config", join(dir, "postern.toml"), ...args],
     { cwd: dir },
   );
   let output = "";
@@ -200,8 +205,14 @@ describe("postern serve", () => {
         )
       : 0;
     expect(worker).toBeGreaterThan(0);
+    expect(await inject("Subject: hi\n\nhello")).toMatch(/^250 2\.0\.0/m);
+    const counted = /^postern_messages_total\{[^}]*\} 1$/m;
+    expect(await get("/metrics")).toMatch(counted);
     process.kill(worker, "SIGKILL");
     await server.until(/worker \d+ ended \(SIGKILL\)/);
+    // A scrape has said it: no later one may say less.
+    expect(await get("/metrics")).toMatch(counted);
+    expect(await get("/metrics")).toMatch(/^postern_worker_ends_total\{reason="crashed"\} 1$/m);
     for (let tries = 0; tries < 100; tries++) {
       if (/200/.test((await get("/readyz")).split("\r\n")[0] ?? "")) break;
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -238,6 +249,45 @@ describe("postern serve", () => {
     server.child.kill("SIGTERM");
     expect(await server.exit()).toBe(0);
     expect(existsSync(join(dir, "other.sock"))).toBe(false);
+  });
+
+  it("changes to the program on disk on SIGUSR2, unless its seam differs", async () => {
+    const source = new URL("..", import.meta.url).pathname;
+    cpSync(join(source, "src"), join(dir, "src"), { recursive: true });
+    cpSync(join(source, "package.json"), join(dir, "package.json"));
+    symlinkSync(join(source, "node_modules"), join(dir, "node_modules"));
+    const server = serving(join(dir, "src/main.ts"));
+    await server.until(/^ready: /m);
+    const edit = (name: string, from: string, to: string): void => {
+      const path = join(dir, "src", name);
+      const text = readFileSync(path, "utf8");
+      expect(text).toContain(from);
+      writeFileSync(path, text.replace(from, to));
+    };
+    edit("servers/smtp-session.ts", '"ESMTP"} postern', '"ESMTP"} newer');
+    edit("config-schema.ts", "export const schema", "// another shape\nexport const schema");
+    server.child.kill("SIGUSR2");
+    await server.until(/no upgrade: the new program differs in its configuration/);
+    expect(await inject("Subject: hi\n\nhello")).toMatch(
+      /^220 \S+ ESMTP postern\r\n[^]*^250 2\.0\.0/m,
+    );
+    edit("config-schema.ts", "// another shape\n", "");
+    server.child.kill("SIGUSR2");
+    await server.until(/new workers of the program on disk took over/);
+    await expect
+      .poll(() => inject("Subject: hi\n\nhello"), { timeout: 5000 })
+      .toMatch(/^220 \S+ ESMTP newer\r\n[^]*^250 2\.0\.0/m);
+    // A program that cannot start changes nothing.
+    edit(
+      "servers/smtp-session.ts",
+      "export class Session",
+      "throw new Error('broken');\nexport class Session",
+    );
+    server.child.kill("SIGUSR2");
+    await server.until(/no upgrade: worker \d+ ended before it was ready/);
+    expect(await inject("Subject: hi\n\nhello")).toMatch(
+      /^220 \S+ ESMTP newer\r\n[^]*^250 2\.0\.0/m,
+    );
   });
 
   it("ends its workers when the supervisor is killed, and the socket is free again", async () => {
