@@ -66,6 +66,8 @@ function calls(
   work: Set<Promise<unknown>>,
 ): RedisCalls & { close(): void } {
   const well = health({ ping: () => connection.ping().then(() => true, isReply) });
+  // A new connection is ready when the server has answered on it.
+  connection.on("ready", () => well.spoke());
   const hashes = new Map<string, string>();
   let waiting = 0;
   const bounded = async (run: () => Promise<unknown>): Promise<unknown> => {
