@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { whyNoRedis } from "../fakes/redis-server.ts";
 import { inject, type Injected } from "./lab/inject.ts";
-import { lab, until, type Lab } from "./lab/lab.ts";
+import { lab, must, until, type Lab } from "./lab/lab.ts";
 import { have } from "./lab/peers.ts";
 import { freePorts } from "./lab/ports.ts";
 import { postern, type Postern } from "./lab/postern.ts";
@@ -19,6 +19,7 @@ interface Host {
   readonly name: string;
   readonly node: Postern;
   readonly mta: Postfix;
+  readonly filterPort: number;
   send(from: string, text?: Buffer): Promise<Injected>;
   metrics(): Promise<string>;
 }
@@ -84,6 +85,7 @@ url = "${redis}"
     name,
     node,
     mta,
+    filterPort,
     send: (from, data = mail("hello")) =>
       inject({
         port: mta.smtpPort,
@@ -211,5 +213,23 @@ describe.skipIf(missing !== null || !have("root", "postfix"))(title("two nodes")
     const id = await listed(two, "kept-2");
     expect(await two.node.command("quarantine", "release", id)).toMatchObject({ code: 0 });
     await end.find("Subject: kept-2");
+  });
+
+  test("a node is down: its Postfix uses the other one, and its entries are still listed", async () => {
+    await one.send("ann@sender.example", mail("kept-3", "run.exe"));
+    const id = await listed(two, "kept-3");
+    const etc = `${room.dir}/mx1/postfix/etc`;
+    const fallback = `scan/unix/smtp_fallback_relay=[127.0.0.1]:${two.filterPort}`;
+    await must("postconf", ["-c", etc, "-P", fallback]);
+    await must("postfix", ["-c", etc, "reload"]);
+    await one.node.stop();
+    expect((await one.send("new@fallback.example", mail("fallback"))).reply).toMatch(/^250 /);
+    const { data } = await end.find("Subject: fallback");
+    expect(data.toString()).toMatch(/^Received: .*by mx2\.example\.com/ms);
+    expect(await listed(two, "kept-3")).toBe(id);
+    // Its name is held for a minute, and the message waits where it is: asked again later, it is released.
+    await one.node.start();
+    expect(await two.node.command("quarantine", "release", id)).toMatchObject({ code: 0 });
+    await end.find("Subject: kept-3");
   });
 });
