@@ -1,7 +1,7 @@
 // The parts of a message, made of what mail/mime.ts walks out of its octets: hash, size, types, names and marks of each. Called
 // by tree.ts, which cuts the octets into pieces.
-import { defect, type DefectKind } from "../mail/defects.ts";
-import type { Entity } from "../mail/entity.ts";
+import { defect } from "../mail/defects.ts";
+import { noteOnce, type Entity } from "../mail/entity.ts";
 import type { Tree } from "../mail/message.ts";
 import { walker } from "../mail/mime.ts";
 import type { Sink, WalkLimits, Walker } from "../mail/mime.ts";
@@ -154,10 +154,6 @@ class Parts implements Sink {
       return false;
     });
   }
-}
-
-function noteOnce({ defects }: Entity, kind: DefectKind, detail = ""): void {
-  if (!defects.some((one) => one.kind === kind)) defects.push(defect(kind, detail));
 }
 
 /** Writes into the part what is known when all octets were taken. */

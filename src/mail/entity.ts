@@ -59,6 +59,11 @@ const NO_MESSAGES: ReadonlySet<string> = new Set([
 ]);
 const NO_BOUNDARY = Buffer.alloc(0);
 
+/** Adds a defect unless one of its kind is there. */
+export function noteOnce({ defects }: Entity, kind: DefectKind, detail = ""): void {
+  if (!defects.some((one) => one.kind === kind)) defects.push(defect(kind, detail));
+}
+
 /** Reads the header of a part; `found` are the defects that reading the header block gave. */
 export function entityOf(
   header: Header,

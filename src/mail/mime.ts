@@ -5,7 +5,7 @@ import { boundaries, MAX_DELIMITER } from "./boundaries.ts";
 import type { Boundaries, Delimiter } from "./boundaries.ts";
 import { defect } from "./defects.ts";
 import type { DefectKind } from "./defects.ts";
-import { entityOf } from "./entity.ts";
+import { entityOf, noteOnce } from "./entity.ts";
 import type { Entity } from "./entity.ts";
 import { USUAL, type Habits } from "./habits.ts";
 import { lineInHeader, parseHeader } from "./header.ts";
@@ -116,9 +116,10 @@ class Walk implements Walker {
   /** In a body: how many octets of #rest are the line end that a delimiter would own. */
   #heldBreak = 0;
   #paused = false;
-  /** The octets in which a bare CR with "--" was looked for last, and where the next one is (-1: none). */
-  #bareIn: Buffer = EMPTY;
-  #bareAt = -1;
+  /** The octets in which dashes were looked for last, and where they are next behind LF and behind CR (-1: nowhere). */
+  #lookedIn: Buffer = EMPTY;
+  #nextLf = -1;
+  #nextCr = -1;
 
   constructor(shared: Shared, host: Entity | null) {
     this.#shared = shared;
@@ -288,13 +289,14 @@ class Walk implements Walker {
 
   /** Index of the next line end, or bare CR, with "--" behind it; -1 when there is none. */
   #nextDashes(bytes: Buffer, from: number): number {
-    const lf = bytes.indexOf(DASHES_AT_LINE_START, from);
-    // Looked up once per octet: a few KiB can hold a thousand delimiters, and each asks again.
-    if (this.#bareIn !== bytes || (this.#bareAt >= 0 && this.#bareAt < from)) {
-      this.#bareIn = bytes;
-      this.#bareAt = bytes.indexOf(DASHES_AFTER_CR, from);
-    }
-    return lf < 0 || (this.#bareAt >= 0 && this.#bareAt < lf) ? this.#bareAt : lf;
+    // Each is looked up once per octet: a few KiB can hold a thousand of one and none of the other.
+    if (this.#lookedIn !== bytes || (this.#nextLf >= 0 && this.#nextLf < from))
+      this.#nextLf = bytes.indexOf(DASHES_AT_LINE_START, from);
+    if (this.#lookedIn !== bytes || (this.#nextCr >= 0 && this.#nextCr < from))
+      this.#nextCr = bytes.indexOf(DASHES_AFTER_CR, from);
+    this.#lookedIn = bytes;
+    const crFirst = this.#nextLf < 0 || (this.#nextCr >= 0 && this.#nextCr < this.#nextLf);
+    return crFirst ? this.#nextCr : this.#nextLf;
   }
 
   /** Notes a delimiter that only a reader sees who takes a bare CR for a line end. */
@@ -474,8 +476,4 @@ function frameOf(
 function joined(rest: Buffer, chunk: Buffer): Buffer {
   if (rest.length === 0) return chunk;
   return chunk.length === 0 ? rest : Buffer.concat([rest, chunk]);
-}
-
-function noteOnce(entity: Entity, kind: DefectKind, detail = ""): void {
-  if (!entity.defects.some((one) => one.kind === kind)) entity.defects.push(defect(kind, detail));
 }

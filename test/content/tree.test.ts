@@ -385,6 +385,8 @@ describe("speed", () => {
     ["boundaries", "--b\n\nx\n"],
     ["dashes", "--\n"],
     ["half boundaries", "--bx\n"],
+    ["boundaries behind bare CRs", "\r--b\r\n\r\n"],
+    ["dashes behind bare CRs", "\r--"],
     ["begin lines", "begin 644 a\n"],
     ["empty lines", "\n"],
     ["colonless lines", "--b\n" + "a\n".repeat(500)],
