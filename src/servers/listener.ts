@@ -29,10 +29,11 @@ export interface Listener {
   /** Binds; rejects with the system's error (EADDRINUSE …). Resolves to the address, or the path of a unix socket. */
   listen(where: ListenOptions): Promise<AddressInfo | string>;
   /**
-   * Stops: no new connections; what was asked is answered, then connections are closed. After `graceMs` the rest is cut off.
-   * Resolves when no connection is left; never rejects.
+   * Stops: no new connections; what was asked is answered, then connections are closed. After `graceMs` the rest is cut off. With
+   * `firstMs` (another process takes the new connections) those that are open get a moment, at most that, in which to ask what they
+   * came for. Resolves when no connection is left; never rejects.
    */
-  close(graceMs: number): Promise<void>;
+  close(graceMs: number, firstMs?: number): Promise<void>;
 }
 
 /** A listener that does not listen yet. Sockets are half-open: the end of what a client sends is not the end of the connection. */
@@ -42,6 +43,9 @@ export function listener(
 ): Listener {
   return new Listening(options, converse);
 }
+
+/** What a client that has just connected needs to send its question. */
+const MOMENT_MS = 1000;
 
 class Listening implements Listener {
   readonly server: Server;
@@ -74,9 +78,12 @@ class Listening implements Listener {
     });
   }
 
-  async close(graceMs: number): Promise<void> {
+  async close(graceMs: number, firstMs = 0): Promise<void> {
     this.#stopping = true;
     this.server.close();
+    const moment = Math.min(firstMs, graceMs, MOMENT_MS);
+    if (moment > 0 && this.#open.size > 0)
+      await new Promise((resolve) => setTimeout(resolve, moment));
     for (const conversation of this.#open) conversation.stop();
     if (this.#open.size === 0) return;
     await new Promise<void>((resolve) => {

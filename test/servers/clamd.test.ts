@@ -236,6 +236,21 @@ describe("by hand", () => {
     expect(await talk(one, "zPING\0")).toBe("PONG\0");
   });
 
+  test("while another process takes over, who has just connected may still ask", async () => {
+    const one = await started();
+    const socket = connect({ ...one.where, allowHalfOpen: true } as NetConnectOpts);
+    let heard = "";
+    socket.on("data", (piece: Buffer) => (heard += piece.toString("latin1")));
+    socket.on("end", () => socket.end());
+    await once(socket, "connect");
+    await expect.poll(() => one.listener.connections).toBe(1);
+    const over = one.listener.close(10_000, 10_000);
+    socket.write("zPING\0");
+    await closed(socket);
+    expect(heard).toBe("PONG\0");
+    await over;
+  });
+
   test("stopping lets a verdict out and cuts off who only waits", async () => {
     let decide: (reply: ScanReply) => void = () => {};
     const one = await started({ scan: () => new Promise((resolve) => (decide = resolve)) });
