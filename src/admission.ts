@@ -120,10 +120,9 @@ class Door implements Admission {
   }
 
   #count(): void {
-    const { inFlight, inFlightBytes, admissionWaiting } = this.#metrics;
-    inFlight.set(this.#gate.inside);
-    inFlightBytes.set(this.#gate.octets);
-    admissionWaiting.set(this.#gate.waiting);
+    this.#metrics.inFlight.set(this.#gate.inside);
+    this.#metrics.inFlightBytes.set(this.#gate.octets);
+    this.#metrics.admissionWaiting.set(this.#gate.waiting);
   }
 
   #why(lack: Lack, server: Config["server"]): string {
