@@ -10,21 +10,27 @@ export interface HistoryReader {
   close(): void;
 }
 
+/** How far a row may stand behind its time: processes write in batches, and a busy disk may hold one up. */
+const BEHIND_MS = 60_000;
+
 /** Opens an existing file. Throws when it cannot be opened or is no database. */
 export function historyReader(file: string): HistoryReader {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
-  const between = db.prepare(
-    "SELECT facts FROM messages WHERE time >= ? AND time < ? ORDER BY time DESC",
-  );
+  const newest = db.prepare("SELECT time, facts FROM messages ORDER BY seq DESC");
   const byName = db.prepare(
-    "SELECT facts FROM messages WHERE mail_id = ? OR message_id IN (?, ?) ORDER BY time DESC LIMIT ?",
+    "SELECT facts FROM messages WHERE mail_id = ? OR message_id IN (?, ?) ORDER BY seq DESC LIMIT ?",
   );
   const byLogId = db.prepare(
-    "SELECT facts FROM messages WHERE log_id = ? ORDER BY time DESC LIMIT ?",
+    "SELECT facts FROM messages WHERE log_id = ? ORDER BY seq DESC LIMIT ?",
   );
   return {
     *rows(from, to) {
-      for (const row of between.iterate(from, to)) yield factsOf(row);
+      for (const row of newest.iterate()) {
+        const time = Number(row["time"]);
+        // Rows stand in the order in which they were written, a little behind that of time.
+        if (time < from - BEHIND_MS) return;
+        if (time >= from && time < to) yield factsOf(row);
+      }
     },
     named(name, limit) {
       const found = byName.all(name, name, `<${name}>`, limit);

@@ -19,17 +19,11 @@ export interface History {
   close(): Promise<void>;
 }
 
-/** A row for the thread: what is looked for stands in columns. */
-export type PackedRow = readonly [
-  time: number,
-  mailId: string,
-  logId: string,
-  messageId: string | null,
-  json: string,
-];
-export interface ToHistoryThread {
-  readonly rows: readonly PackedRow[];
-}
+/**
+ * A batch travels as one string, which is copied faster than many: a line per row, behind tabs the time, mail id, log id, Message-ID
+ * ("" when there is none) and the JSON. None of them holds a control character.
+ */
+export type ToHistoryThread = string;
 /** `error` null when all was written. */
 export interface FromHistoryThread {
   readonly error: string | null;
@@ -55,7 +49,7 @@ export function historyWriter(options: HistoryOptions): History {
 class Writer implements History {
   private readonly options: HistoryOptions;
   private thread: Worker | null = null;
-  private queue: PackedRow[] = [];
+  private queue: string[] = [];
   private chars = 0;
   private flying = 0;
   private timer: NodeJS.Timeout | null = null;
@@ -70,8 +64,7 @@ class Writer implements History {
     const json = JSON.stringify(row);
     if (this.queue.length >= MAX_ROWS || this.chars + json.length > MAX_CHARS)
       return this.drop(1, "more comes than can be written");
-    const messageId = row.header.find(([name]) => name.toLowerCase() === "message-id")?.[1] ?? null;
-    this.queue.push([row.time, row.mailId, row.id, messageId, json]);
+    this.queue.push(`${row.time}\t${row.mailId}\t${row.id}\t${messageIdOf(row)}\t${json}`);
     this.chars += json.length;
     this.timer ??= setTimeout(() => this.send(), GATHER_MS).unref();
   }
@@ -102,8 +95,8 @@ class Writer implements History {
     this.chars = 0;
     this.flying = rows.length;
     this.thread ??= this.start();
-    const message: ToHistoryThread = { rows };
-    this.thread.postMessage(message);
+    const batch: ToHistoryThread = rows.join("\n");
+    this.thread.postMessage(batch);
   }
 
   private start(): Worker {
@@ -140,4 +133,9 @@ class Writer implements History {
     this.warned = now;
     this.options.warn(`history: ${rows} messages are not in ${this.options.file}: ${why}`);
   }
+}
+
+function messageIdOf({ header }: HistoryRow): string {
+  const [, value] = header.find(([name]) => name.toLowerCase() === "message-id") ?? [];
+  return (value ?? "").replace(/[\x00-\x1f]/g, "");
 }

@@ -72,7 +72,7 @@ describe("the history", () => {
     for (let n = 0; n < 1200; n++)
       history.add(
         row({
-          time: now - n,
+          time: now - 1199 + n,
           mailId: `m${n}`,
           id: `00001-${n}`,
           header: [["message-id", `<${n}@x>`]],
@@ -82,7 +82,7 @@ describe("the history", () => {
     expect(counted).toEqual({ written: 1200, dropped: 0 });
     const reader = historyReader(file);
     const all = [...reader.rows(now - 10, now + 1)];
-    expect(all.map(({ mailId }) => mailId).slice(0, 3)).toEqual(["m0", "m1", "m2"]);
+    expect(all.map(({ mailId }) => mailId).slice(0, 3)).toEqual(["m1199", "m1198", "m1197"]);
     expect(all).toHaveLength(11);
     for (const name of ["m7", "<7@x>", "7@x", "00001-7"])
       expect(reader.named(name, 10).map(({ mailId }) => mailId)).toEqual(["m7"]);
