@@ -134,7 +134,7 @@ describe.skipIf(!have("root"))("a full disk", () => {
     expect(await large.ask("MAIL FROM:<ann@sender.example> SIZE=62000000")).toMatch(/^452 4\.3\.1/);
     expect(await delivered()).toBe(before);
     for (const one of [half, waiting, large]) one.close();
-  }, 40_000);
+  }, 90_000);
 
   test("a disk that fills up under a message costs a 452 and no message", async () => {
     await writeFile(
@@ -151,7 +151,7 @@ describe.skipIf(!have("root"))("a full disk", () => {
     await empty();
     expect(await sent(`Subject: large\n\n${MEGABYTE}`)).toMatch(/^250/);
     expect(await delivered()).toBe(before + 1);
-  }, 40_000);
+  }, 90_000);
 });
 
 describe("messages in flight", () => {
@@ -212,7 +212,7 @@ describe("messages in flight", () => {
     large.close();
     await until("room", async () => (await metric("postern_in_flight_bytes")) === 0);
     expect(await sent(`Subject: grows\n\n${MEGABYTE}`)).toMatch(/^250/);
-  }, 40_000);
+  }, 90_000);
 });
 
 describe("memory", () => {
@@ -255,7 +255,7 @@ describe("memory", () => {
     expect(await metric('postern_worker_ends_total\\{reason="killed"\\}')).toBeGreaterThanOrEqual(
       1,
     );
-  }, 120_000);
+  }, 180_000);
 });
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
