@@ -93,17 +93,7 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
       ["result"],
     ),
     ...quarantineMetrics(make),
-    dsn: counter("dsn_total", "Non-delivery reports of our own (sent, suppressed, failed)", [
-      "result",
-    ]),
-    linkRequests: counter("link_requests_total", "Requests to the release links, by HTTP status", [
-      "result",
-    ]),
-    notices: counter(
-      "notices_total",
-      "Notices about stopped mail, and digests of held mail, by whom they are for (postmaster, recipient, digest) and result (sent, failed, limited, no_route, suppressed)",
-      ["kind", "result"],
-    ),
+    ...reportMetrics(make),
     handedOn: counter(
       "handed_on_skips_total",
       "Recipients skipped at a retry because they already have the message",
@@ -140,6 +130,22 @@ function makers(registry: Registry) {
   const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Histogram({ name: `postern_${name}`, help, labelNames, buckets: SECONDS, registers });
   return { counter, gauge, histogram };
+}
+
+function reportMetrics({ counter }: Makers): Pick<Metrics, "dsn" | "linkRequests" | "notices"> {
+  return {
+    dsn: counter("dsn_total", "Non-delivery reports of our own (sent, suppressed, failed)", [
+      "result",
+    ]),
+    linkRequests: counter("link_requests_total", "Requests to the release links, by HTTP status", [
+      "result",
+    ]),
+    notices: counter(
+      "notices_total",
+      "Notices about stopped mail, and digests of held mail, by whom they are for (postmaster, recipient, digest) and result (sent, failed, limited, no_route, suppressed)",
+      ["kind", "result"],
+    ),
+  };
 }
 
 function quarantineMetrics({
