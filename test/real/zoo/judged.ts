@@ -106,7 +106,9 @@ export async function judging(more = "", toml = ""): Promise<Judging> {
           findings.filter((finding) => finding.symbol === symbol).map(({ detail }) => detail),
         marked: (mark) =>
           parts.filter(({ marks }) => marks.includes(mark)).map(({ names }) => names[0] ?? ""),
-        names: parts.filter(({ path }) => path.startsWith("1/2/")).map(({ names }) => names[0] ?? ""),
+        names: parts
+          .filter(({ path }) => path.startsWith("1/2/"))
+          .map(({ names }) => names[0] ?? ""),
       };
     },
     close: async () => deep.close(),
