@@ -1,4 +1,4 @@
-// A container format for tests: "ZOO BOX\n" (which the magic takes for a zoo archive), then one JSON object on the rest of each line. Members can hold text, octets in base64, endless
+// A container format for tests: "OggS BOX\n" (which the magic takes for a Ogg file), then one JSON object on the rest of each line. Members can hold text, octets in base64, endless
 // zeros, or misbehave on demand. And the deep reading without a thread, for tests that look at what it finds.
 import { tmpdir } from "node:os";
 import type { Tree } from "../../src/mail/message.ts";
@@ -43,17 +43,17 @@ const encoder = (one: BoxMember): string => JSON.stringify(one);
 
 /** A box with these members. */
 export function box(...members: readonly BoxMember[]): Buffer {
-  return Buffer.from(["ZOO BOX", ...members.map(encoder), ""].join("\n"));
+  return Buffer.from(["OggS BOX", ...members.map(encoder), ""].join("\n"));
 }
 
 export const boxes: Format = {
   name: "box",
-  kinds: ["zoo"],
+  kinds: ["ogg"],
   extensions: ["box"],
   suffixes: { bx: "", tbx: "tar" },
   *members(file, report) {
     const lines = file.read(0, file.size).toString("utf8").split("\n");
-    if (lines.shift() !== "ZOO BOX") throw new Broken("no box");
+    if (lines.shift() !== "OggS BOX") throw new Broken("no box");
     for (const line of lines) {
       if (line === "") continue;
       const one = JSON.parse(line) as BoxMember;

@@ -85,7 +85,7 @@ describe("a message", () => {
   it("with containers gets their members", async () => {
     const { read, ended } = rig();
     const tree = await read(HELLO);
-    expect(listed(tree)).toEqual(["1", "1/1  txt", "1/2 a.box zoo", "1/2/1 hello.txt txt"]);
+    expect(listed(tree)).toEqual(["1", "1/1  txt", "1/2 a.box ogg", "1/2/1 hello.txt txt"]);
     expect(tree).toMatchObject({ unread: null, overLimit: null, payloads: [] });
     expect(tree.parts[2]!.children).toEqual([tree.parts[3]]);
     expect(ended).toEqual(["done"]);
@@ -123,10 +123,12 @@ describe("a message", () => {
   it("that is ambiguous gets the parts and octets that others see", async () => {
     const { read } = rig();
     const tree = await read(
-      Buffer.from("X-Other: ZOO BOX\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nhello\r\n"),
+      Buffer.from(
+        "X-Other: OggS BOX\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nhello\r\n",
+      ),
     );
-    expect(listed(tree)[1]).toBe("1+1 o zoo");
-    expect(tree.payloads).toEqual([{ path: "1+1", octets: Buffer.from("ZOO BOX") }]);
+    expect(listed(tree)[1]).toBe("1+1 o ogg");
+    expect(tree.payloads).toEqual([{ path: "1+1", octets: Buffer.from("OggS BOX") }]);
   });
 
   it("in which more is found than can be told says so", async () => {
@@ -161,9 +163,9 @@ describe("a format that never ends", () => {
     expect(listed(tree)).toEqual([
       "1",
       "1/1  txt",
-      "1/2 a.box zoo container-too-slow",
+      "1/2 a.box ogg container-too-slow",
       "1/2/1 before.exe exe,exe-ms",
-      "1/3 b.box zoo",
+      "1/3 b.box ogg",
     ]);
     expect(tree.unread).toBe("the deep reading took more than 2500 ms");
     expect(ended).toEqual(["done", "late"]);
@@ -192,9 +194,9 @@ describe("a thread that dies", () => {
       ),
     );
     expect(listed(tree).slice(2)).toEqual([
-      "1/2 a.box zoo",
+      "1/2 a.box ogg",
       "1/2/1 good txt",
-      "1/3 b.box zoo container-broken",
+      "1/3 b.box ogg container-broken",
       "1/3/1 before txt",
     ]);
     expect(tree.unread).toBe("the deep reading: its thread ended");
@@ -223,7 +225,7 @@ describe("a pool that cannot serve", () => {
     // As long as the killed thread needs, or not at all.
     expect(waits!.unread ?? "no thread came free").toMatch(/no thread came free/);
     expect(refused!.unread).toBe("the deep reading: 1 jobs wait already");
-    expect(listed(refused!)).toEqual(["1", "1/1  txt", "1/2 a.box zoo"]);
+    expect(listed(refused!)).toEqual(["1", "1/1  txt", "1/2 a.box ogg"]);
     expect(ended).toContain("refused");
     await deep.close();
     expect((await read(HELLO)).unread).toMatch(/closed/);

@@ -57,13 +57,13 @@ describe("members", () => {
     expect(listed(tree)).toEqual([
       "1",
       "1/1  txt",
-      "1/2 a.box zoo",
-      "1/2/1 b.box zoo",
+      "1/2 a.box ogg",
+      "1/2/1 b.box ogg",
       "1/2/1/1 c.txt txt",
       "1/2/2 m.eml txt",
       "1/2/2/1",
       "1/2/2/1/1  txt",
-      "1/2/2/1/2 d.box zoo",
+      "1/2/2/1/2 d.box ogg",
       "1/2/2/1/2/1 c.txt txt",
       "1/2/3 last.txt txt",
     ]);
@@ -79,7 +79,7 @@ describe("members", () => {
   it("may come in pieces that all share one place", async () => {
     const inner = box({ name: "x", text: "deep" }).toString();
     const parts = await partsOf({ name: "a.box", text: inner, reuse: true });
-    expect(parts[3]).toMatchObject({ sha256: sha(inner), kinds: ["zoo"], size: inner.length });
+    expect(parts[3]).toMatchObject({ sha256: sha(inner), kinds: ["ogg"], size: inner.length });
     expect(parts[4]).toMatchObject({ sha256: sha("deep") });
   });
 
@@ -131,7 +131,7 @@ describe("what a format says", () => {
       { name: "a", text: "b" },
     );
     expect(part).toMatchObject({
-      kinds: ["docbox", "zoo"],
+      kinds: ["docbox", "ogg"],
       attributes: ["MACRO"],
       encrypted: true,
       defects: [{ kind: "container-hidden-member" }, { kind: "container-encrypted" }],
@@ -166,7 +166,7 @@ describe("what a format says", () => {
 describe("formats that share a kind", () => {
   const never: Format = {
     name: "never",
-    kinds: ["zoo"],
+    kinds: ["ogg"],
     // eslint-disable-next-line require-yield
     *members() {
       throw new Broken("not mine");
@@ -188,7 +188,7 @@ describe("formats that share a kind", () => {
   });
 
   it("say what is wrong when none reads it", async () => {
-    expect((await complains(Buffer.from("ZOO but no box")))[2]?.defects).toMatchObject([
+    expect((await complains(Buffer.from("OggS but no box")))[2]?.defects).toMatchObject([
       { kind: "container-broken", detail: "not mine" },
     ]);
   });
@@ -200,7 +200,7 @@ describe("formats that share a kind", () => {
     const png = Buffer.from("89504e470d0a1a0a", "hex");
     expect(await named(png)).toEqual(["1/2 a.box png"]);
     expect(await named(Buffer.from("text"))).toEqual(["1/2 a.box txt container-broken"]);
-    expect(await named(box({ name: "b", text: "c" }))).toEqual(["1/2 a.box zoo", "1/2/1 b txt"]);
+    expect(await named(box({ name: "b", text: "c" }))).toEqual(["1/2 a.box ogg", "1/2/1 b txt"]);
   });
 });
 
@@ -223,9 +223,9 @@ describe("limits", () => {
     expect(listed(tree)).toEqual([
       "1",
       "1/1  txt",
-      "1/2 a.box zoo container-too-large",
+      "1/2 a.box ogg container-too-large",
       "1/2/1 bomb dat",
-      "1/3 b.box zoo",
+      "1/3 b.box ogg",
     ]);
     expect(tree.parts[3]).toMatchObject({ sha256: "" });
     expect(tree.parts[3]!.size).toBeLessThan(budget.quota + 65_536);
@@ -319,7 +319,7 @@ describe("large members", () => {
       "1/2 a.gz gz",
       "1/2/1 a dat",
       "1/3 b.box.gz gz",
-      "1/3/1 b.box zoo",
+      "1/3/1 b.box ogg",
       "1/3/1/1 x.txt txt",
     ]);
     expect(tree.parts[3]).toMatchObject({ size: zeros, sha256: sha(Buffer.alloc(zeros)) });
@@ -337,9 +337,9 @@ describe("a directory that cannot be written", () => {
     const { tree } = await readHere(message, {}, [gzip, boxes], () => [], "/dev/null/no");
     expect(listed(tree).slice(2)).toEqual([
       "1/2 a.gz gz container-too-large",
-      "1/2/1 a zoo",
+      "1/2/1 a ogg",
       "1/3 b.gz gz",
-      "1/3/1 b zoo",
+      "1/3/1 b ogg",
       "1/3/1/1 small txt",
     ]);
     expect(tree.unread).toMatch(/ENOTDIR/);
