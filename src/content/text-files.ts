@@ -48,6 +48,9 @@ const MAX_LINE = 1_024;
 const MARKS = ENCODINGS.map(({ mark }) => Buffer.from(mark));
 const LINE_MARKS = ENCODINGS.map(({ mark }) => Buffer.from(`\n${mark}`));
 const LF = 0x0a;
+const CR = 0x0d;
+/** Lines shorter than this are measured octet by octet: a MiB may hold a million. */
+const SHORT_LINE = 24;
 const EMPTY = Buffer.alloc(0);
 
 /** A finder for the octets of one part. */
@@ -92,10 +95,11 @@ class Finder implements TextFileFinder {
         }
         at = begin;
       }
-      const lf = bytes.subarray(at, at + MAX_LINE).indexOf(LF);
+      const lf = lineEnd(bytes, at);
       if (lf < 0 && bytes.length - at < MAX_LINE && !final) break;
-      const stop = lf < 0 ? Math.min(bytes.length, at + MAX_LINE) : at + lf;
-      const used = this.#takeLine(bytes.subarray(at, stop), lf >= 0 || final);
+      const stop = lf < 0 ? Math.min(bytes.length, at + MAX_LINE) : lf;
+      const end = stop > at && bytes[stop - 1] === CR ? stop - 1 : stop;
+      const used = this.#takeLine(bytes.subarray(at, end), lf >= 0 || final);
       // A line that ended a file may itself begin the next one.
       if (used) at = Math.min(bytes.length, lf < 0 ? stop : stop + 1);
       this.#midLine = used && lf < 0;
@@ -129,14 +133,13 @@ class Finder implements TextFileFinder {
     return hold ? ~line : ~bytes.length;
   }
 
-  /** Takes one line without its LF; `whole` is false when it is too long. False: look at this line again. */
+  /** Takes one line without its line end; `whole` is false when it is too long. False: look at this line again. */
   #takeLine(line: Buffer, whole: boolean): boolean {
-    const trimmed = line.at(-1) === 0x0d ? line.subarray(0, -1) : line;
     if (this.#file === null) {
-      if (whole) this.#open(trimmed.toString("latin1"));
+      if (whole) this.#open(line.toString("latin1"));
       return true;
     }
-    const said = this.#file.take(trimmed, whole);
+    const said = this.#file.take(line, whole);
     if (said === "more") return true;
     if (said === "paused") this.#paused = this.#file;
     else this.#file.end();
@@ -174,4 +177,13 @@ class Finder implements TextFileFinder {
 
 function startsWith(bytes: Buffer, head: Buffer): boolean {
   return bytes.length >= head.length && bytes.compare(head, 0, head.length, 0, head.length) === 0;
+}
+
+/** Index of the LF that ends the line at `at`, or -1 when it is longer than MAX_LINE or not there yet. */
+function lineEnd(bytes: Buffer, at: number): number {
+  const near = Math.min(bytes.length, at + SHORT_LINE);
+  for (let i = at; i < near; i++) if (bytes[i] === LF) return i;
+  if (near === bytes.length) return -1;
+  const found = bytes.subarray(near, at + MAX_LINE).indexOf(LF);
+  return found < 0 ? -1 : near + found;
 }

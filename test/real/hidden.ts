@@ -41,7 +41,7 @@ async function oracles(hidden: HiddenMail, seen: Seen): Promise<void> {
   const mail = await simpleParser(message, options).catch(() => null);
   // A message is shown by its parts, which Python gives.
   for (const { content, contentType } of mail?.attachments ?? [])
-    if (!contentType.startsWith("message/")) judge("mailparser", hidden, seen, content);
+    if (!String(contentType).startsWith("message/")) judge("mailparser", hidden, seen, content);
   for (const { data } of (await python.parts(message)) ?? [])
     judge("Python", hidden, seen, Buffer.from(data, "base64"));
 }
