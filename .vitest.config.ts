@@ -15,6 +15,8 @@ const SIDE = [
   "redis*",
   "held-mail",
   "prometheus",
+  "rbldnsd",
+  "policy-sockets",
 ].map((name) => `test/real/${name}.test.ts`);
 const ALL = ["test/real/**/*.test.ts"];
 const LANES: Readonly<Record<string, { include: string[]; exclude: string[] }>> = {
