@@ -7,6 +7,7 @@ import {
   type PolicyAction,
   type PolicyRequest,
 } from "../mail/policy-request.ts";
+import { turnEnd } from "../sys/turn-end.ts";
 import { listener, type Conversation, type Listener, type ListenerOptions } from "./listener.ts";
 
 export interface PolicyOptions extends ListenerOptions {
@@ -94,6 +95,7 @@ class Connection implements Conversation {
     try {
       for (let request; (request = this.#waiting.shift()) !== undefined;) {
         const action = await this.#options.answer(request);
+        await turnEnd();
         if (this.#socket.destroyed) return;
         if (!this.#socket.write(actionLine(action), "latin1")) await this.#drained();
         if (this.#socket.isPaused() && this.#waiting.length < MAX_WAITING / 2)

@@ -9,6 +9,8 @@ import type { Look, Looked } from "./sqlite-greylist.ts";
 export interface InPlaceMeans {
   /** Decides from what is stored and what is pending; writes nothing. Throws what SQLite says. */
   readonly look: Look;
+  /** From now on `look` must see what was just written: it may have seen an older state for the rest of this turn. */
+  refresh(): void;
   /** Asks the thread, which decides and writes. Rejects when it cannot, or not in time. */
   ask(
     questions: readonly GreylistQuestion[],
@@ -24,7 +26,7 @@ export interface InPlaceMeans {
 export type Asked = readonly [question: GreylistQuestion, now: number];
 
 /** How long changes gather before they are written: what a kill -9 may cost. A retry comes minutes later. */
-const GATHER_MS = 25;
+const GATHER_MS = 100;
 /** Changes that are not written after this long, or this many, mean that the disk cannot keep up. */
 const PATIENCE_MS = 250;
 const MAX_PENDING = 5000;
@@ -133,6 +135,7 @@ export class GreylistInPlace {
       .map((key) => [key, states.get(key)] as const);
     const clients = [...this.#clients];
     const settle = (failed: boolean): void => {
+      this.#means.refresh();
       this.#writing.delete(asked);
       this.#pending -= asked.length;
       for (const [key, state] of kept) if (states.get(key) === state) states.delete(key);

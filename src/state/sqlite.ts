@@ -79,11 +79,31 @@ type Call = <K extends keyof Operations>(
 function inPlace(file: string, call: Call): GreylistInPlace {
   // Never waits: when the file is busy (it is being recovered), the thread is asked.
   const reader = new DatabaseSync(file, { timeout: 0, readOnly: true });
+  const [begin, commit] = [reader.prepare("BEGIN"), reader.prepare("COMMIT")];
+  const look = sqliteLook(reader);
+  // One read transaction for all questions of a turn: its locks cost as much as a read.
+  let reading = false;
+  const end = (): void => {
+    if (!reading) return;
+    reading = false;
+    if (reader.isOpen && reader.isTransaction) commit.run();
+  };
   return new GreylistInPlace({
-    look: sqliteLook(reader),
+    look(...asked) {
+      if (!reading) {
+        begin.run();
+        reading = true;
+        setImmediate(end);
+      }
+      return look(...asked);
+    },
+    refresh: end,
     ask: (questions, times, now) => call("ask", questions, times, now, true),
     write: (asked, times) => call("write", asked, times),
-    close: () => reader.close(),
+    close() {
+      end();
+      reader.close();
+    },
   });
 }
 

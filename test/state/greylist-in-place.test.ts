@@ -29,6 +29,7 @@ function rig(over: { readSlowly?: boolean; broken?: boolean } = {}) {
         written.push([...batch]);
         settle.push({ resolve: () => resolve(null), reject });
       }),
+    refresh() {},
     close() {},
   });
   const ask = async (q: GreylistQuestion, now: number) => (await store.ask([q], TIMES, now))[0];
@@ -44,7 +45,7 @@ describe("greylist decisions in place", () => {
     expect(await ask(question(), 1)).toMatchObject({ result: "new", attempts: 1 });
     expect(await ask(question(), 2)).toMatchObject({ result: "early", attempts: 2 });
     expect(store.idle).toBe(false);
-    vi.advanceTimersByTime(25);
+    vi.advanceTimersByTime(100);
     expect(written.map((batch) => batch.map(([, now]) => now))).toEqual([[1, 2]]);
     // Not written yet: it still knows.
     expect(await ask(question(), 3)).toMatchObject({ result: "early", attempts: 3 });
@@ -119,7 +120,7 @@ describe("greylist decisions in place", () => {
     expect(await ask(question(), later)).toMatchObject({ result: "accepted" });
     await ask(question({ sender: "another@example.org" }), later + 1);
     expect(asked).toHaveLength(1);
-    vi.advanceTimersByTime(25);
+    vi.advanceTimersByTime(100);
     for (const one of settle) one.resolve();
     await vi.advanceTimersByTimeAsync(0);
     await ask(question({ sender: "third@example.org" }), later + 2);
