@@ -50,7 +50,7 @@ export const DEFECTS = {
   "conflicting-mime-version": ambiguous("Several MIME-Version fields say different things."),
   "bad-content-type": fault("The Content-Type is no type/subtype; the part is read as text/plain."),
   "bad-multipart-type": ambiguous(
-    "The Content-Type is no type/subtype but has a boundary; some readers see a multipart.",
+    "The Content-Type is no type/subtype but has a boundary or starts like a multipart or a message; some readers see parts.",
   ),
   "odd-media-type": fault("White space stands within a media type."),
   "stray-boundary": fault("A part that is no multipart has a boundary; it was not split."),

@@ -239,7 +239,7 @@ function typeOf(
       note("stray-boundary", field.value);
     return field.value;
   }
-  const split = field.parameters.has("boundary") || field.value.includes("multipart");
+  const split = field.parameters.has("boundary") || /multipart|^message/.test(field.value);
   note(split ? "bad-multipart-type" : "bad-content-type", field.value);
   // Readers that look at the start only split "multipart" and "multipart/" all the same.
   if (field.value.startsWith("multipart")) return "multipart/mixed";

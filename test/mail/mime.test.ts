@@ -310,6 +310,12 @@ describe("structure", () => {
       { "1": "multipart/mixed|", "1/1": "text/plain|x" },
       ["bad-multipart-type"],
     ],
+    [
+      "a type that starts like a message",
+      lines("Content-Type: message/;rfc822", "", "Subject: inner", "", "x"),
+      { "1": "text/plain|Subject: inner\r\n\r\nx" },
+      ["bad-multipart-type"],
+    ],
   ];
 
   test.each(cases)("%s", (_what, bytes, expected, defects) => {
