@@ -6,7 +6,7 @@ export DEBIAN_FRONTEND=noninteractive
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 packages=(postfix postfix-pcre dovecot-imapd dovecot-lmtpd swaks logwatch libmail-dkim-perl prometheus strace postgrey redis-server)
 packages+=(clamav-daemon clamdscan redis-server rbldnsd bind9-dnsutils e2fsprogs util-linux)
-packages+=(spamassassin spamd amavisd-new python3-yaml openssl)
+packages+=(spamassassin spamd amavisd-new opendkim python3-yaml openssl)
 # What makes the archives of the zoo.
 packages+=(arj dosfstools exfatprogs fdisk gcab genisoimage jlha-utils lz4 lzip mtools ncompress ntfs-3g qemu-utils wimtools)
 packages+=(zip p7zip-full cpio pax rpm binutils python3 gzip bzip2 xz-utils zstd)
