@@ -79,4 +79,6 @@ export interface Subject {
   readonly uris: readonly string[];
   /** By the URI as it stood in the text. */
   readonly uriDetails: ReadonlyMap<string, UriDetail>;
+  /** A URI was too long and was cut. */
+  readonly uriTruncated: boolean;
 }

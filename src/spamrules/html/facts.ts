@@ -16,14 +16,20 @@ export interface HtmlFacts {
   readonly comments: readonly string[];
   readonly scripts: readonly string[];
   readonly charsets: string;
-  /** Addresses in attributes, resolved against <base>, in order. */
+  /** Addresses in attributes, each once, in order. */
   readonly links: readonly HtmlLink[];
+  /** An address was longer than 8192 octets and was cut. */
+  readonly linkTruncated: boolean;
 }
 
+/**
+ * What is known of one address. SpamAssassin keeps types by the address as resolved against <base>, but anchor texts by the href as
+ * written (white space trimmed, "" for an <a> without href): so there are entries with texts and no type.
+ */
 export interface HtmlLink {
   readonly uri: string;
-  /** "a", "img", "form", … lower case. */
-  readonly tag: string;
-  /** The text of an <a>; "" otherwise. */
-  readonly anchorText: string;
+  /** Tags that named it: "a", "img", "form", … lower case; may be empty. */
+  readonly types: readonly string[];
+  /** One for each <a> with this href, also when it is empty. */
+  readonly anchorTexts: readonly string[];
 }

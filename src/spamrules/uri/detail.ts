@@ -3,7 +3,7 @@
 export interface UriDetail {
   /** Every cleaned variant, the address as it stood first. */
   readonly cleaned: readonly string[];
-  /** Where it was found: "parsed" (plain text), "a", "img", "form", "dkim", "domainkeys", "unlinked", … */
+  /** Where it was found: "parsed" (plain text), "a", "img", "form", "dkim", "domainkeys", "unlinked", "schemeless". */
   readonly types: ReadonlySet<string>;
   /** Text between <a> and </a>. */
   readonly anchorTexts: readonly string[];
