@@ -71,7 +71,7 @@ export type Definition =
       /** null: any answer. */
       readonly filter: PerlPattern | null;
     }
-  /** A name that has a score or tflags only, or whose definition stands in an `if` that does not hold. */
+  /** A name that `reuse` speaks of without defining it, or whose eval function no loaded plugin knows: never hits, can be scored. */
   | { readonly type: "empty" };
 
 export interface Rule extends Place {
@@ -83,9 +83,9 @@ export interface Rule extends Place {
   readonly describe: string;
   /** tflags, lower case, without those that have a member of their own. */
   readonly flags: ReadonlySet<string>;
-  /** Hits counted; 1 unless `tflags multiple`; Infinity without maxhits. */
+  /** Hits counted; 1 unless `tflags multiple`; Infinity without maxhits (1000 for mimeheader). */
   readonly maxHits: number;
-  /** Lower runs earlier; 0. */
+  /** Lower runs earlier; 0, -100 for `tflags net`, -10000 with named captures; never later than a meta that asks for it. */
   readonly priority: number;
   /** `shortcircuit NAME spam|ham|on|off`; null without one. */
   readonly shortcircuit: "spam" | "ham" | "on" | null;
@@ -97,6 +97,7 @@ export type Glob = string;
 /** What lines other than rules say. Names are SpamAssassin's own, camel-cased; lists are in the order of the files. */
 export interface Settings {
   readonly requiredScore: number;
+  /** "192.0.2.0/24", "2001:db8::/32", with "!" in front when excluded; the first that holds an address decides. Empty: not configured; else loopback stands first (not in msaNetworks). */
   readonly trustedNetworks: readonly string[];
   readonly internalNetworks: readonly string[];
   readonly msaNetworks: readonly string[];
@@ -110,11 +111,21 @@ export interface Settings {
   readonly reportSafe: 0 | 1 | 2;
   /** rewrite_header NAME TEXT, by lower-case name. */
   readonly rewriteHeader: ReadonlyMap<string, string>;
+  /** add_header: names without "X-Spam-" and templates with _TAGS_, in order; what report_safe 0 adds is among them. */
+  readonly headersSpam: readonly (readonly [name: string, template: string])[];
+  readonly headersHam: readonly (readonly [name: string, template: string])[];
+  /** The lines of `report` and `unsafe_report`, each with its "\n". */
+  readonly reportTemplate: string;
+  readonly unsafeReportTemplate: string;
+  /** subjprefix RULE TEXT. */
+  readonly subjectPrefixes: ReadonlyMap<string, string>;
+  /** Full names of the plugins that `loadplugin` lines name and whose work is known here. */
+  readonly plugins: ReadonlySet<string>;
   readonly shortcircuitSpamScore: number;
   readonly shortcircuitHamScore: number;
-  /** Lists by directive: "welcomelist_from", "blocklist_from", "unwelcomelist_from", "welcomelist_to", "more_spam_to", "all_spam_to", "blocklist_to", "def_welcomelist_from_rcvd" … always by the new name. */
+  /** Lists by directive: "welcomelist_from", "blocklist_from", "unwelcomelist_from", "welcomelist_to", "more_spam_to", "all_spam_to", "blocklist_to", "def_welcomelist_from_rcvd" … always by the new name; "welcomelist_auth" too; "welcomelist_subject" and "blocklist_subject" hold globs that may stand anywhere in a subject. */
   readonly addressLists: ReadonlyMap<string, readonly Glob[]>;
-  /** welcomelist_from_rcvd, def_welcomelist_from_rcvd, welcomelist_auth …: address glob, then the rest of the line's words. */
+  /** welcomelist_from_rcvd, welcomelist_from_dkim, and both with def_: address glob, then every domain given for it (dkim: "" is the author's own). */
   readonly addressPairs: ReadonlyMap<string, readonly (readonly [Glob, readonly string[]])[]>;
   /** enlist_addrlist (NAME), by name. */
   readonly enlistedAddresses: ReadonlyMap<string, readonly Glob[]>;
@@ -128,7 +139,7 @@ export interface Settings {
   readonly redirectorPatterns: readonly PerlPattern[];
   readonly uridnsblSkipDomains: ReadonlySet<string>;
   readonly bayesIgnoreHeaders: ReadonlySet<string>;
-  /** Every other directive that some part of postern reads, by lower-case name: its arguments, one entry per line. */
+  /** Every other directive, by lower-case name: what stands behind it, one entry per line that was believed (of plain settings the last counts); clear_… lines empty the list they name. */
   readonly others: ReadonlyMap<string, readonly string[]>;
 }
 
