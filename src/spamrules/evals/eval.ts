@@ -25,6 +25,8 @@ export interface EvalContext {
   readonly proofs: Proofs;
   /** True when only local tests may run. */
   readonly local: boolean;
+  /** Chance of spam by Bayes, 0 to 1; null or absent: not asked yet, nothing learned, or nothing known of this message. */
+  readonly bayes?: number | null;
   /** Whether another rule has hit so far, and how often. */
   hits(rule: string): number;
   /** Computes once per message what several functions share. */

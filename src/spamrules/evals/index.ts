@@ -1,7 +1,8 @@
 // Every eval function there is, by the name that rules call it. Adding a plugin is a file here and a line below.
+import { BAYES } from "./bayes.ts";
 import type { Eval, Evals } from "./eval.ts";
 
-const PLUGINS: readonly Evals[] = [];
+const PLUGINS: readonly Evals[] = [BAYES];
 
 /** By name; a name that two plugins know is the later one's. */
 export const EVALS: ReadonlyMap<string, Eval> = new Map(PLUGINS.flatMap(Object.entries));
