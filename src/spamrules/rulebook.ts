@@ -67,9 +67,10 @@ export type Definition =
       readonly type: "askdns";
       /** May hold _TAG_ templates. */
       readonly query: string;
+      /** Types in capitals, separated by commas; ANY when there are several. */
       readonly record: string;
-      /** null: any answer. */
-      readonly filter: PerlPattern | null;
+      /** null: any answer. A text: "quoted text", a mask, value/mask or range of numbers (decimal, 0x…, 1.2.3.4), or a list of return codes in brackets, as written. */
+      readonly filter: PerlPattern | string | null;
     }
   /** A name that `reuse` speaks of without defining it, or whose eval function no loaded plugin knows: never hits, can be scored. */
   | { readonly type: "empty" };
