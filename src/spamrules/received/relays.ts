@@ -6,7 +6,8 @@ export interface Relay {
   readonly helo: string;
   readonly by: string;
   readonly ident: string;
-  readonly envfrom: string;
+  /** null: the line does not say; "": the null sender. */
+  readonly envfrom: string | null;
   readonly id: string;
   /** How the client proved itself, "ESMTPSA", "GMX", …; "" when it did not. */
   readonly auth: string;
