@@ -3,7 +3,6 @@
 import { join } from "node:path";
 import { accounts, type Accounts } from "./accounts.ts";
 import { admission, announcedSize, type Admission } from "./admission.ts";
-import type { SmtpDestination } from "./clients/smtp.ts";
 import { clamdService } from "./clamd-service.ts";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
@@ -22,7 +21,6 @@ import { record } from "./engine/record.ts";
 import { benchOf, deepening, isLocal, nextBench, surroundings } from "./judging.ts";
 import type { TreeReader } from "./content/tree.ts";
 import type { GreylistMeans } from "./checks/greylist.ts";
-import type { SpamMeans } from "./checks/spam.ts";
 import { greylisting } from "./greylisting.ts";
 import { heldMail, type HeldMail } from "./held-mail.ts";
 import { heldNodes, type HeldNodes } from "./held-nodes.ts";
@@ -35,13 +33,15 @@ import { lookups, type Lookups } from "./lookups.ts";
 import { hostOf, portOf, whereOf } from "./listen-address.ts";
 import type { Destination } from "./mail/destination.ts";
 import type { Address } from "./mail/address.ts";
-import { networks } from "./mail/ip.ts";
 import type { Transaction } from "./mail/message.ts";
 import { ok } from "./mail/reply.ts";
 import type { RuleSource } from "./ruleset/source.ts";
-import { scoring } from "./scoring.ts";
+import { scoring, type Scoring } from "./scoring.ts";
 import type { Listener } from "./servers/listener.ts";
-import { smtpServer, SMTP_DEFAULTS, type SmtpHandler, type SmtpListener } from "./servers/smtp.ts";
+import type { SmtpHandler, SmtpListener } from "./servers/smtp.ts";
+import { smtpListener } from "./smtp-listener.ts";
+import { spamdService } from "./spamd-service.ts";
+import type { EngineData } from "./spamrules/engine-job.ts";
 import type { Store } from "./state/store.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
@@ -56,7 +56,7 @@ export interface App {
    * Puts new rules in force, in the order of the calls; messages under way keep theirs. Rejects when they do not compile: the
    * old ones stay.
    */
-  use(source: RuleSource): Promise<void>;
+  use(source: RuleSource, spam?: EngineData | null): Promise<void>;
   /**
    * Finishes what is in flight, for at most `graceMs`, then closes everything. Sessions that have begun no transaction may begin one
    * within `firstMs`.
@@ -66,22 +66,26 @@ export interface App {
 
 const FAILED_GRACE_MS = 10_000;
 
-/** Starts all SMTP, LMTP and policy listeners. Rejects when one cannot listen (see `skipped`). */
+/**
+ * Starts all SMTP, LMTP and policy listeners. Rejects when one cannot listen (see `skipped`). `spam`: SpamAssassin's rules, null
+ * without any.
+ */
 export async function startApp(
   config: Config,
   source: RuleSource,
   log: Log,
   metrics: Metrics,
+  spam: EngineData | null = null,
 ): Promise<App> {
-  const rooms = new Rooms(config, source, log, metrics, await openStore(config, log));
-  if (deliversHere(config)) await rooms.local.ready();
+  const rooms = new Rooms(config, { source, spam }, log, metrics, await openStore(config, log));
+  await rooms.ready();
   const listeners: (SmtpListener | Listener)[] = [];
   const listening: string[] = [];
   const skipped: string[] = [];
   for (const entry of config.listener) {
     const links = entry.role === "links";
     if (entry.protocol === "http" && !links) continue;
-    const asked = entry.protocol === "policy" || entry.protocol === "clamd" || links;
+    const asked = ["policy", "clamd", "spamd"].includes(entry.protocol) || links;
     const listener = asked ? rooms.asked(entry) : rooms.listener(entry);
     const what = asked && !links ? entry.protocol : `${entry.protocol}, ${entry.role}`;
     try {
@@ -103,7 +107,7 @@ export async function startApp(
   return {
     listening,
     skipped,
-    use: (next) => rooms.use(next),
+    use: (next, nextSpam = null) => rooms.use(next, nextSpam),
     async stop(graceMs, firstMs) {
       await Promise.all(listeners.map((listener) => listener.close(graceMs, firstMs)));
       await rooms.close();
@@ -114,13 +118,13 @@ export async function startApp(
 /** Everything that listeners share. */
 class Rooms {
   private bench: Bench;
-  /** The end of the reloads that were asked for. */
+  /** The end of all reloads. */
   private compiling: Promise<void> = Promise.resolve();
   private signer: Signer;
   private readonly lookups: Lookups;
   private readonly greylist: GreylistMeans | null;
   private readonly scanning: VirusScanning;
-  private readonly scoring: SpamMeans | null;
+  private readonly scoring: Scoring;
   private readonly config: Config;
   private readonly log: Log;
   private readonly metrics: Metrics;
@@ -139,9 +143,16 @@ class Rooms {
   private readonly notices: Notices;
   private readonly policy: ReturnType<typeof policyService>;
   private readonly clamd: ReturnType<typeof clamdService>;
+  private readonly spamd: ReturnType<typeof spamdService>;
   private readonly held: HeldMail;
 
-  constructor(config: Config, source: RuleSource, log: Log, metrics: Metrics, store: Store) {
+  constructor(
+    config: Config,
+    { source, spam }: { readonly source: RuleSource; readonly spam: EngineData | null },
+    log: Log,
+    metrics: Metrics,
+    store: Store,
+  ) {
     this.config = config;
     this.log = log;
     this.metrics = metrics;
@@ -150,7 +161,7 @@ class Rooms {
     this.accounts = accounts(config, store, log, metrics);
     this.greylist = greylisting(config, store, this.lookups, log, metrics);
     this.scanning = virusScanning(config, log, metrics);
-    this.scoring = scoring(config, { log, metrics });
+    this.scoring = scoring(config, spam, { log, metrics });
     this.bench = benchOf(source, config, this.means());
     this.lookups.use(this.bench.rules);
     this.signer = signer(this.bench.rules.dkim, config.dkim.keys);
@@ -187,19 +198,49 @@ class Rooms {
       log,
       metrics,
     });
-    this.clamd = clamdService({
+    this.clamd = this.servingClamd();
+    this.spamd = this.servingSpamd();
+    this.held = this.holding();
+    metrics.spoolBytes.set(0);
+  }
+
+  /** What mail would else wait for. */
+  async ready(): Promise<void> {
+    if (deliversHere(this.config)) await this.local.ready();
+    await this.scoring.engine?.ready();
+  }
+
+  private servingClamd(): ReturnType<typeof clamdService> {
+    const { config, spool, log, metrics } = this;
+    return clamdService({
       config,
       rules: () => this.bench.rules,
       means: this.means(),
       around: surroundings(config, undefined, this.deep),
       judging: { checkDeadlineMs: config.limits.check_deadline, onCheck: this.onCheck },
-      spool: this.spool,
+      spool,
       admit: () => this.admission.stream(),
       log,
       metrics,
     });
-    this.held = this.holding();
-    metrics.spoolBytes.set(0);
+  }
+
+  private servingSpamd(): ReturnType<typeof spamdService> {
+    const { config, spool, log, metrics } = this;
+    return spamdService({
+      config,
+      engine: this.scoring.engine,
+      judging: {
+        around: surroundings(config, () => asksText(this.bench.rules), this.deep),
+        bench: () => this.bench,
+        judging: { checkDeadlineMs: config.limits.check_deadline, onCheck: this.onCheck },
+      },
+      learn: null,
+      spool,
+      admit: () => this.admission.stream(),
+      log,
+      metrics,
+    });
   }
 
   private holding(): HeldMail {
@@ -231,23 +272,24 @@ class Rooms {
       ...(dnsxl !== null && { dnsxl }),
       ...(this.greylist !== null && { greylist: this.greylist }),
       ...(this.scanning.means !== null && { virus: this.scanning.means }),
-      ...(this.scoring !== null && { spam: this.scoring }),
+      ...(this.scoring.means !== null && { spam: this.scoring.means }),
     };
   }
 
-  use(source: RuleSource): Promise<void> {
-    const turn = this.compiling.then(() => this.swap(source));
+  use(source: RuleSource, spam: EngineData | null): Promise<void> {
+    const turn = this.compiling.then(() => this.swap(source, spam));
     this.compiling = turn.catch(() => undefined);
     return turn;
   }
 
   /** Nothing is in force before all of it is compiled. */
-  private async swap(source: RuleSource): Promise<void> {
+  private async swap(source: RuleSource, spam: EngineData | null): Promise<void> {
     const bench = await nextBench(source, this.config, this.means());
     this.lookups.use(bench.rules);
     this.signer = signer(bench.rules.dkim, this.config.dkim.keys);
     this.bench = bench;
     this.tables = aliasTables(source);
+    if (spam !== null) await this.scoring.engine?.use(spam);
   }
 
   async close(): Promise<void> {
@@ -258,6 +300,7 @@ class Rooms {
     await this.relays.close();
     await this.deep.close();
     this.scanning.close();
+    await this.scoring.close();
     this.lookups.close();
     await this.accounts.close();
     await this.store.close();
@@ -266,47 +309,22 @@ class Rooms {
   /** A listener that answers questions and takes no mail. */
   asked(entry: ListenerConfig): Listener {
     if (entry.protocol === "http") return this.held.listener(entry);
+    if (entry.protocol === "spamd") return this.spamd(entry);
     return entry.protocol === "clamd" ? this.clamd(entry) : this.policy(entry);
   }
 
   listener(entry: ListenerConfig): SmtpListener {
-    const { limits, server } = this.config;
-    const allowed = networks(entry.allow ?? ["127.0.0.0/8", "::1"]);
-    const name = `${entry.protocol}:${entry.listen}`;
+    const { config, spool, log, metrics } = this;
     const destination = this.destination(entry);
-    return smtpServer({
-      ...SMTP_DEFAULTS,
-      name,
-      hostname: server.hostname,
-      protocol: entry.protocol === "lmtp" ? "lmtp" : "smtp",
-      handler: this.handler(entry, destination),
-      spool: this.spool,
-      allow: (peer) => {
-        const inside = allowed.has(peer);
-        this.metrics.sessions.inc({ listener: name, result: inside ? "accepted" : "refused" });
-        return inside;
-      },
-      onError: (error) =>
-        this.log.error(
-          `${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-        ),
-      // Asked at each EHLO: what the next hop offers is known only after the first connection to it.
-      get dsn() {
-        return entry.mode === "before-queue" || offersDsn(destination);
-      },
-      parameters: entry.mode === "before-queue" ? "any" : "known",
-      lineEnds: limits.bare_newlines,
-      maxBytes: limits.message_size,
-      maxRecipients: limits.recipients,
-      maxConnections: limits.connections,
-    });
+    const handler = this.handler(entry, destination);
+    return smtpListener({ config, entry, destination, handler, spool, log, metrics });
   }
 
   private handler(entry: ListenerConfig, destination: Destination): SmtpHandler {
     const trees = new WeakMap<Transaction, TreeReader>();
     const means =
       entry.role === "delivery"
-        ? this.deliveryMeans(destination)
+        ? delivering(this.commonMeans(), destination)
         : this.filterMeans(entry, destination);
     const intake = { mode: entry.mode, origin: entry.origin, client: entry.client };
     const budget =
@@ -323,8 +341,7 @@ class Rooms {
       grew: (transaction, octets) => door.grew(transaction, octets),
       message: async (transaction, spool, gone) => {
         metrics.spoolBytes.set(this.spool.held);
-        const arrived = trees.get(transaction) ?? null;
-        return answer(transaction, spool, intake, gone, means, arrived);
+        return answer(transaction, spool, intake, gone, means, trees.get(transaction) ?? null);
       },
       // The delivery agent looks into no message.
       ...(entry.role === "filter" && {
@@ -423,17 +440,9 @@ class Rooms {
     }
   };
 
-  private deliveryMeans(destination: Destination): AnswerMeans {
-    return delivering(this.commonMeans(), destination);
-  }
-
   private destination(entry: ListenerConfig): Destination {
-    if (entry.role === "delivery") return this.local.delivery;
     const relay = entry.next_hop ?? this.config.next_hop.relay;
+    if (entry.role === "delivery") return this.local.delivery;
     return relay === "local" ? this.local.filter : this.relays.to(relay);
   }
-}
-
-function offersDsn(destination: Destination): boolean {
-  return "offersDsn" in destination && (destination as SmtpDestination).offersDsn() === true;
 }

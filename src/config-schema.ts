@@ -14,13 +14,14 @@ import {
 import { redisPlace } from "./state/redis-url.ts";
 import { SUSPICIONS } from "./verdict/suspicion.ts";
 import { heldTables } from "./config-held.ts";
+import { spamTable } from "./config-spam.ts";
 import { folderDirectory } from "./mailstore/folder-name.ts";
 
 export const listenerSchema = z.strictObject({
   protocol: z
-    .enum(["smtp", "lmtp", "policy", "clamd", "http"])
+    .enum(["smtp", "lmtp", "policy", "clamd", "spamd", "http"])
     .describe(
-      "What is spoken here; an smtp listener answers LHLO as LMTP too; policy is Postfix's policy delegation; clamd answers INSTREAM with our verdict (Exim's malware condition)",
+      "What is spoken here; an smtp listener answers LHLO as LMTP too; policy is Postfix's policy delegation; clamd answers INSTREAM with our verdict (Exim's malware condition); spamd answers spamc and Exim's spam condition",
     ),
   listen: listen.describe("host:port or unix:/path"),
   role: z
@@ -64,6 +65,10 @@ export const listenerSchema = z.strictObject({
     .describe(
       "Whether a client may be told to come back at the end of DATA; default: on a before-queue filter, and nowhere else",
     ),
+  allow_tell: z
+    .boolean()
+    .default(false)
+    .describe("spamd: whether clients may teach Bayes (TELL, spamc --learntype)"),
 });
 
 export const schema = z.strictObject({
@@ -347,7 +352,7 @@ export const schema = z.strictObject({
   spamd: z
     .strictObject({
       endpoints: endpoints('"unix:/run/spamd.sock" or "tcp:127.0.0.1:783"').describe(
-        "The spam scorers: the first one is asked, the next one when it fails; absent: mail is not scored",
+        "The spam scorers: the first one is asked, the next one when it fails; [spam] engine says when they are",
       ),
       deadline: duration("25s").describe(
         "Time for one message, waiting for a place included; below limits.check_deadline",
@@ -371,6 +376,7 @@ export const schema = z.strictObject({
         ),
     })
     .prefault({}),
+  spam: spamTable,
   headers: z
     .strictObject({
       product: z

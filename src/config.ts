@@ -16,7 +16,15 @@ export class ConfigError extends Error {
 
 export interface Config extends Omit<
   ConfigFile,
-  "server" | "delivery" | "auth" | "dkim" | "quarantine" | "listener" | "networks" | "outgoing"
+  | "spam"
+  | "server"
+  | "delivery"
+  | "auth"
+  | "dkim"
+  | "quarantine"
+  | "listener"
+  | "networks"
+  | "outgoing"
 > {
   /** The file it came from; null = built-in defaults. */
   readonly file: string | null;
@@ -40,6 +48,7 @@ export interface Config extends Omit<
   readonly auth: { readonly verify: boolean };
   readonly dkim: { readonly keys: string };
   readonly quarantine: ConfigFile["quarantine"] & { dir: string };
+  readonly spam: ConfigFile["spam"] & { engine: "native" | "spamd" | "both" | "off" };
 }
 
 const SHIPPED_RULES = fileURLToPath(new URL("../rules", import.meta.url));
@@ -241,11 +250,32 @@ function checkClamd(
       fail("endpoints", `${name} is a listener of our own: it would ask itself`);
 }
 
-function checkSpamd({ spamd, limits }: ConfigFile, text: string, file: string): void {
-  if (spamd.deadline < limits.check_deadline) return;
-  throw new ConfigError(
-    `${file}:${lineOf(text, ["spamd", "deadline"])}: spamd.deadline: must be shorter than limits.check_deadline, which ends the check without a word`,
-  );
+function checkSpamd(config: ConfigFile, text: string, file: string): void {
+  const { spamd, spam, limits, listener = [] } = config;
+  const fail = (path: readonly PropertyKey[], why: string): never => {
+    const name = path.filter((part) => typeof part !== "number").join(".");
+    throw new ConfigError(`${file}:${lineOf(text, path)}: ${name}: ${why}`);
+  };
+  const short = "must be shorter than limits.check_deadline, which ends the check without a word";
+  if (spamd.deadline >= limits.check_deadline) fail(["spamd", "deadline"], short);
+  if (spam.deadline >= limits.check_deadline) fail(["spam", "deadline"], short);
+  const engine = engineOf(config);
+  const asked = engine === "spamd" || engine === "both";
+  if (asked && spamd.endpoints === undefined)
+    fail(["spam", "engine"], `"${engine}" needs [spamd] endpoints`);
+  for (const [i, { protocol, listen: at }] of listener.entries()) {
+    if (protocol !== "spamd") continue;
+    if (engine !== "native" && engine !== "both")
+      fail(["listener", i, "protocol"], 'spamd is served by [spam] engine "native" or "both"');
+    for (const name of spamd.endpoints ?? [])
+      if (at === name || `tcp:${at}` === name)
+        fail(["spamd", "endpoints"], `${name} is a listener of our own: it would ask itself`);
+  }
+}
+
+/** Nobody's scorer changes by itself: where spamd is configured and nothing said, it is spamd. */
+function engineOf({ spam, spamd }: ConfigFile): Config["spam"]["engine"] {
+  return spam.engine ?? (spamd.endpoints === undefined ? "native" : "spamd");
 }
 
 function checkDigest({ digest, delivery }: ConfigFile, text: string, file: string): void {
@@ -306,6 +336,11 @@ function complete(config: ConfigFile, file: string | null): Config {
       ca: config.redis.ca === undefined ? undefined : path(config.redis.ca),
     },
     dkim: { keys: path(config.dkim.keys ?? "dkim") },
+    spam: {
+      ...config.spam,
+      engine: engineOf(config),
+      rule_dirs: config.spam.rule_dirs?.map(path),
+    },
     quarantine: {
       ...config.quarantine,
       dir: path(config.quarantine.dir ?? join(stateDir, "quarantine")),

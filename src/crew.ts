@@ -3,7 +3,8 @@
 // primary's (node:cluster, SCHED_NONE): no connection is lost when a worker goes.
 import cluster, { type Worker } from "node:cluster";
 import { ConfigError, type Config } from "./config.ts";
-import type { FromWorker, MetricsJson, SourcePairs, ToWorker } from "./process-messages.ts";
+import type { FromWorker, MetricsJson, ToWorker } from "./process-messages.ts";
+import type { LiveRules } from "./rules-live.ts";
 import { setSocketOwner, SocketMask } from "./socket-owner.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
@@ -41,7 +42,7 @@ export class Crew {
   private readonly tally = tally<Worker>();
   private readonly asked = new Map<number, { worker: Worker; done: () => void }>();
   private readonly mask = new SocketMask();
-  private readonly rules: () => SourcePairs;
+  private readonly rules: Pick<LiveRules, "source" | "spam">;
   private readonly log: Log;
   private readonly meters: Metrics;
   private readonly timers: NodeJS.Timeout[] = [];
@@ -54,7 +55,12 @@ export class Crew {
   /** The end of all hiring that was asked for: one after the other. */
   private hiring: Promise<unknown> = Promise.resolve();
 
-  constructor(config: Config, log: Log, rules: () => SourcePairs, meters: Metrics) {
+  constructor(
+    config: Config,
+    log: Log,
+    rules: Pick<LiveRules, "source" | "spam">,
+    meters: Metrics,
+  ) {
     this.config = config;
     this.log = log;
     this.rules = rules;
@@ -175,7 +181,12 @@ export class Crew {
   private heard(hand: Hand, message: FromWorker): void {
     switch (message.kind) {
       case "hello":
-        this.send(hand.worker, { kind: "start", config: this.config, rules: this.rules() });
+        this.send(hand.worker, {
+          kind: "start",
+          config: this.config,
+          rules: this.rules.source(),
+          spam: this.rules.spam(),
+        });
         break;
       case "ready":
         if (hand.stage === "starting") hand.stage = "ready";

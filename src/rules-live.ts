@@ -9,6 +9,8 @@ import { errorText, type RuleError } from "./ruleset/errors.ts";
 import { readLastGood, storeLastGood } from "./ruleset/last-good.ts";
 import { readRules, versionOf, type RuleSource } from "./ruleset/source.ts";
 import { watchRules, type Watch } from "./ruleset/watch.ts";
+import { readSpamRules } from "./spam-rules.ts";
+import type { EngineData } from "./spamrules/engine-job.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 import { atOnce, inTurns } from "./sys/turns.ts";
@@ -16,6 +18,8 @@ import { atOnce, inTurns } from "./sys/turns.ts";
 export interface LiveRules {
   /** The source in force. */
   source(): SourcePairs;
+  /** SpamAssassin's rules as read with it; null when postern does not score itself, or has none. */
+  spam(): EngineData | null;
   /** Calls back with each new source that compiles, until close(). */
   watch(onChange: (source: SourcePairs) => void): Promise<void>;
   /** Reads the files now (SIGHUP). */
@@ -75,6 +79,7 @@ class Rules implements LiveRules {
   readonly #log: Log;
   readonly #metrics: Metrics;
   #current: RuleSource = new Map();
+  #spam: EngineData | null = null;
   #trouble: string | null = null;
   #watch: Watch | null = null;
   #onChange: (source: SourcePairs) => void = () => {};
@@ -87,6 +92,10 @@ class Rules implements LiveRules {
 
   source(): SourcePairs {
     return [...this.#current];
+  }
+
+  spam(): EngineData | null {
+    return this.#spam;
   }
 
   trouble(): string | null {
@@ -103,6 +112,7 @@ class Rules implements LiveRules {
     const last = await readLastGood(this.#config.server.state_dir);
     if (last === null) throw new RulesError(first.errors);
     this.#current = last;
+    this.#spam = await readSpamRules(this.#config, last);
     this.#failed(first.errors, "starting with the last good ones");
   }
 
@@ -112,7 +122,12 @@ class Rules implements LiveRules {
   }
 
   async use(config: Config): Promise<() => Promise<void>> {
-    const before = { config: this.#config, current: this.#current, trouble: this.#trouble };
+    const before = {
+      config: this.#config,
+      current: this.#current,
+      spam: this.#spam,
+      trouble: this.#trouble,
+    };
     this.#config = config;
     const result = await this.#read();
     if ("errors" in result) {
@@ -125,6 +140,7 @@ class Rules implements LiveRules {
     return async () => {
       this.#config = before.config;
       this.#current = before.current;
+      this.#spam = before.spam;
       this.#trouble = before.trouble;
       this.#metrics.rulesLoad.set(before.trouble === null ? 1 : 0);
       if (moved) await this.#watchDirectory();
@@ -173,6 +189,7 @@ class Rules implements LiveRules {
   async #good(source: RuleSource): Promise<void> {
     this.#trouble = null;
     this.#current = source;
+    this.#spam = await readSpamRules(this.#config, source);
     this.#metrics.rulesLoad.set(1);
     this.#metrics.rulesReloads.inc({ result: "ok" });
     const { state_dir: stateDir } = this.#config.server;

@@ -1,43 +1,139 @@
-// The spam scorer of one worker, wired: the client over the configured spamds, and what it tells metrics and log. Made by app.ts and
-// by `postern scan`.
+// The spam scorer of one worker, wired: the client over the configured spamds, the engine for SpamAssassin's rules, or both, and what they
+// tell metrics and log. Made by app.ts and by `postern scan`.
+import { both, type Difference } from "./checks/spam-both.ts";
+import { BY_ENGINE, engineScorer } from "./checks/spam-engine.ts";
+import type { Scorer } from "./checks/spam-scorer.ts";
 import type { SpamMeans } from "./checks/spam.ts";
 import { parseEndpoint, type Endpoint } from "./clients/endpoint.ts";
 import { spamd } from "./clients/spamd.ts";
 import type { Config } from "./config.ts";
+import { liveEngine, type LiveEngine } from "./live-engine.ts";
+import type { EngineData } from "./spamrules/engine-job.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 
-/** The configured spamds; none: scoring is off. */
+export interface Told {
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface Scoring {
+  /** What the spam check needs; null when nobody scores. */
+  readonly means: SpamMeans | null;
+  /** null when postern does not score itself. */
+  readonly engine: LiveEngine | null;
+  close(): Promise<void>;
+}
+
+/** The configured spamds; none: they are not asked. */
 export function spamdEndpoints(config: Config): readonly Endpoint[] {
   return (config.spamd.endpoints ?? []).flatMap((text) => parseEndpoint(text) ?? []);
 }
 
-/** What the spam check needs; null when no endpoint is configured. Without metrics and log (a command) nobody is told. */
-export function scoring(
-  config: Config,
-  told: { readonly log: Log; readonly metrics: Metrics } | null,
-): SpamMeans | null {
-  const endpoints = spamdEndpoints(config);
-  if (endpoints.length === 0) return null;
-  const { deadline, in_flight: inFlight, max_size: maxSize, oversize, user } = config.spamd;
-  for (const { name } of endpoints) told?.metrics.spamdHealthy.set({ endpoint: name }, 1);
+/**
+ * `rules` are those of the engine, null without any. Without metrics and log (a command) nobody is told, and each hit says on what.
+ */
+export function scoring(config: Config, rules: EngineData | null, told: Told | null): Scoring {
+  const { engine: which, serve } = config.spam;
+  const live =
+    (which === "native" || which === "both") && rules !== null
+      ? liveEngine(config, rules, told)
+      : null;
+  const ours = live === null ? null : nativeScorer(live, told);
+  const theirs =
+    (which === "spamd" || which === "both") && spamdEndpoints(config).length > 0
+      ? spamdScorer(config, told)
+      : null;
+  const scorer =
+    ours === null || theirs === null
+      ? (ours ?? theirs)
+      : compared(config, serve === "native" ? [ours, theirs] : [theirs, ours], told);
+  const { maxSize, oversize } = sizes(config);
   return {
-    spamd: spamd({
-      endpoints,
-      deadlineMs: deadline,
-      inFlight,
-      onResult: (result) => told?.metrics.spamScorings.inc({ result }),
-      onHealth(endpoint, why) {
-        told?.metrics.spamdHealthy.set({ endpoint: endpoint.name }, why === null ? 1 : 0);
-        if (why === null) told?.log.info(`spamd ${endpoint.name} answers again`);
-        else told?.log.warn(`spamd ${endpoint.name} is left alone: ${why}`);
-      },
-    }),
-    maxSize,
-    oversize,
-    user,
-    hostname: config.server.hostname,
-    product: config.headers.product,
-    mtaNames: new Set(config.networks.mta_names.map((name) => name.toLowerCase())),
+    means:
+      scorer === null
+        ? null
+        : {
+            scorer,
+            maxSize,
+            oversize,
+            user: config.spamd.user,
+            hostname: config.server.hostname,
+            product: config.headers.product,
+            mtaNames: new Set(config.networks.mta_names.map((name) => name.toLowerCase())),
+          },
+    engine: live,
+    close: async () => live?.close(),
   };
+}
+
+function sizes({ spam, spamd: servers }: Config): Pick<SpamMeans, "maxSize" | "oversize"> {
+  const { max_size: maxSize, oversize } = spam.engine === "spamd" ? servers : spam;
+  return { maxSize, oversize };
+}
+
+function nativeScorer(live: LiveEngine, told: Told | null): Scorer {
+  return engineScorer({
+    engine: () => live.current,
+    explain: told === null,
+    onResult: (result) => told?.metrics.spamEngine.inc({ result }),
+  });
+}
+
+function spamdScorer(config: Config, told: Told | null): Scorer {
+  const endpoints = spamdEndpoints(config);
+  const { deadline, in_flight: inFlight } = config.spamd;
+  for (const { name } of endpoints) told?.metrics.spamdHealthy.set({ endpoint: name }, 1);
+  const client = spamd({
+    endpoints,
+    deadlineMs: deadline,
+    inFlight,
+    onResult: (result) => told?.metrics.spamScorings.inc({ result }),
+    onHealth(endpoint, why) {
+      told?.metrics.spamdHealthy.set({ endpoint: endpoint.name }, why === null ? 1 : 0);
+      if (why === null) told?.log.info(`spamd ${endpoint.name} answers again`);
+      else told?.log.warn(`spamd ${endpoint.name} is left alone: ${why}`);
+    },
+  });
+  return {
+    async score(body, { user }, signal) {
+      const scored = await client.score(body, user, signal);
+      return scored.kind === "error" ? scored : { ...scored, by: scored.endpoint, partial: null };
+    },
+  };
+}
+
+function compared(config: Config, [served, other]: [Scorer, Scorer], told: Told | null): Scorer {
+  const native = config.spam.serve === "native";
+  const names = native ? [BY_ENGINE, "spamd"] : ["spamd", BY_ENGINE];
+  return both({
+    served,
+    other,
+    otherMs: native ? config.spamd.deadline : config.spam.deadline,
+    atOnce: config.spamd.in_flight * 4,
+    compared(difference) {
+      if (told === null) return;
+      const result = difference === null ? "same" : rulesDiffer(difference) ? "rules" : "points";
+      told.metrics.spamCompared.inc({ result });
+      if (difference !== null) told.log.info(differenceText(difference, names));
+    },
+    uncompared(why) {
+      told?.metrics.spamCompared.inc({ result: "unknown" });
+      told?.log.info(`spam scorers not compared: ${why}`);
+    },
+  });
+}
+
+const rulesDiffer = ({ onlyServed, onlyOther }: Difference): boolean =>
+  onlyServed.length + onlyOther.length > 0;
+
+const MAX_NAMES = 40;
+
+/** One line. Names of rules are letters, digits and "_" whoever gives them. */
+function differenceText(difference: Difference, [served = "", other = ""]: string[]): string {
+  const list = (whose: string, rules: readonly string[]): string =>
+    rules.length === 0
+      ? ""
+      : `, only ${whose}: ${rules.slice(0, MAX_NAMES).join(" ")}${rules.length > MAX_NAMES ? " …" : ""}`;
+  return `spam scorers differ: ${served} ${difference.served} (served), ${other} ${difference.other}${list(served, difference.onlyServed)}${list(other, difference.onlyOther)}`;
 }

@@ -50,7 +50,7 @@ export async function supervise(config: Config, load: () => Config, log: Log): P
     log.info("no DNS lists are asked: dnsxl.rules names none, or [dns] is off");
   removeStaleSockets(config);
   const keeper = await housekeeping(config, log, own);
-  const crew = new Crew(config, log, () => rules.source(), own);
+  const crew = new Crew(config, log, rules, own);
   const changes = reloading({
     config,
     load,
@@ -64,7 +64,7 @@ export async function supervise(config: Config, load: () => Config, log: Log): P
     await crew.start();
     await doors.use(config);
     loop.reset();
-    await rules.watch((source) => crew.tell({ kind: "rules", rules: source }));
+    await rules.watch((source) => crew.tell({ kind: "rules", rules: source, spam: rules.spam() }));
   } catch (error) {
     // Nothing must keep a process alive that takes no mail: the service manager starts it again.
     await all.stop();

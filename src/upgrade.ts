@@ -4,7 +4,14 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 /** Where the shape of what supervisor and workers say to each other stands, configuration included. */
-const SEAM = ["process-messages.ts", "config-schema.ts", "config-values.ts", "config.ts"];
+const SEAM = [
+  "process-messages.ts",
+  "config-schema.ts",
+  "config-held.ts",
+  "config-spam.ts",
+  "config-values.ts",
+  "config.ts",
+];
 
 /** A fingerprint of the seam as it is on disk. Throws when the files cannot be read: the upgrade is under way. */
 export function seamOnDisk(): string {

@@ -28,7 +28,7 @@ export async function work(): Promise<void> {
         break;
       case "rules":
         void starting
-          .then((app) => app?.use(new Map(message.rules)))
+          .then((app) => app?.use(new Map(message.rules), message.spam))
           .catch((error: unknown) => {
             // The supervisor compiled the same text: this cannot happen, and if it does the old rules stay in force.
             log?.error(`rules were not taken: ${(error as Error).message}`);
@@ -60,7 +60,8 @@ async function start(
         `warm-up: ${(error as Error).message}: the first mail waits for what it would have loaded`,
       );
     });
-    const app = await startApp(message.config, new Map(message.rules), log, meters);
+    const { config, rules, spam } = message;
+    const app = await startApp(config, new Map(rules), log, meters, spam);
     say({ kind: "ready", listening: app.listening, skipped: app.skipped });
     return app;
   } catch (error) {

@@ -15,7 +15,7 @@ import { greylistDelay } from "./greylist-delay.ts";
 import { limits } from "./limits.ts";
 import { malformed } from "./malformed.ts";
 import { selftest } from "./selftest.ts";
-import { NO_SPAMD, spam, type SpamMeans } from "./spam.ts";
+import { NO_SCORER, spam, type SpamMeans } from "./spam.ts";
 import { NO_SCANNER, virus, type VirusMeans } from "./virus.ts";
 
 /** What message checks ask of the outside. A check whose means are absent is off (scan, cases, tests). */
@@ -103,7 +103,7 @@ export const ALL_MEANS: MessageMeans = {
   resolver: async () => [],
   greylist: NO_GREYLIST,
   virus: NO_SCANNER,
-  spam: NO_SPAMD,
+  spam: NO_SCORER,
 };
 /** For the same tables. */
 const NO_RATES: Pick<RateStore, "take"> = { take: async () => ({ count: 0, allowed: true }) };

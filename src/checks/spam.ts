@@ -1,14 +1,13 @@
-// The spam scorer: asks spamd once per message, last of the checks that judge the text, since it costs most. Its rules and their
-// points become findings whose sum is spamd's own score. Asks a local service; sends a copy of the message (spam-copy.ts).
-import type { Spamd } from "../clients/spamd.ts";
-import type { SpamdScored } from "../clients/spamd-reply.ts";
+// The spam scorer: asks a spamd or the engine for its rules once per message, last of the checks that judge the text, since it costs
+// most. Rules and their points become findings whose sum is the scorer's own total. It is given a copy of the message (spam-copy.ts).
 import type { Message } from "../mail/message.ts";
 import type { Check, SymbolSpec } from "../verdict/check.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { firstOctets, scorerCopy, type CopyFacts } from "./spam-copy.ts";
+import type { Opinion, Scorer } from "./spam-scorer.ts";
 
 export interface SpamMeans extends CopyFacts {
-  readonly spamd: Pick<Spamd, "score">;
+  readonly scorer: Scorer;
   /** Octets of a message above which `oversize` holds. */
   readonly maxSize: number;
   readonly oversize: "truncate" | "skip";
@@ -20,41 +19,51 @@ export const SPAM_SCORED: SymbolSpec = {
   symbol: "SPAM_SCORED",
   category: "spam",
   score: 0,
-  meaning: "spamd has scored the message; its rules stand beside this with their own names.",
+  meaning:
+    "spamd or postern's engine for its rules has scored the message; its rules stand beside this with their own names.",
 };
 const TRUNCATED: SymbolSpec = {
   symbol: "SPAM_TRUNCATED",
   category: "note",
   score: 0,
-  meaning: "The message is larger than [spamd] max_size: only its start was scored.",
+  meaning: "The message is larger than max_size of [spam] or [spamd]: only its start was scored.",
+};
+const PARTIAL: SymbolSpec = {
+  symbol: "SPAM_PARTIAL",
+  category: "unchecked",
+  score: 0,
+  meaning:
+    "Not all rules ran within [spam] deadline: what had hit by then counts, and the rule under way is named.",
 };
 const UNCHECKED: SymbolSpec = {
   symbol: "UNCHECKED_SPAM",
   category: "unchecked",
   score: 0,
-  meaning: "spamd could not be asked, or the message is larger than [spamd] max_size and skipped.",
+  meaning: "The scorer gave no answer, or the message is larger than its max_size and skipped.",
 };
 
 /** Between spamd's total and the sum of exact scores lies no more than rounding (it writes 4.9 for 4.96 below a threshold of 5). */
 const ROUNDING = 0.11;
 
-/** The check. Throws when no spamd answers. */
+/** The check. Throws when the scorer has no answer. */
 export const spam = (means: SpamMeans): Check<"message"> => ({
   name: "spam",
   stage: "message",
   tier: "score",
-  symbols: [SPAM_SCORED, TRUNCATED, UNCHECKED],
+  symbols: [SPAM_SCORED, TRUNCATED, PARTIAL, UNCHECKED],
   async run(message, { findings, signal }) {
     const { size } = message.body;
     const over = size > means.maxSize;
     if (over && means.oversize === "skip")
-      return [ours(UNCHECKED, `${size} octets are more than [spamd] max_size ${means.maxSize}`)];
+      return [ours(UNCHECKED, `${size} octets are more than max_size ${means.maxSize}`)];
     const whole = scorerCopy(message, findings, means);
     const copy = over ? await firstOctets(whole, means.maxSize) : whole;
-    const scored = await means.spamd.score(copy, userOf(message, means.user), signal);
+    const asked = { user: userOf(message, means.user), findings };
+    const scored = await means.scorer.score(copy, asked, signal);
     if (scored.kind === "error") throw new Error(scored.why);
     return [
       ...findingsOf(scored),
+      ...(scored.partial === null ? [] : [ours(PARTIAL, scored.partial)]),
       ...(over ? [ours(TRUNCATED, `the first ${copy.size} of ${size} octets were scored`)] : []),
     ];
   },
@@ -72,15 +81,11 @@ export function autolearnOf(findings: readonly Finding[]): string | null {
   );
 }
 
-function findingsOf(scored: SpamdScored & { readonly endpoint: string }): Finding[] {
-  const { total, required, rules, exact, autolearn } = scored;
+function findingsOf({ total, required, rules, exact, autolearn, by }: Opinion): Finding[] {
   const learned = autolearn === null ? "" : `, ${autolearn}`;
   const found = [
-    ours(
-      SPAM_SCORED,
-      `${total} points (${required} are spam to it) by ${scored.endpoint}${learned}`,
-    ),
-    ...rules.map(({ name, score }) => theirs(name, score)),
+    ours(SPAM_SCORED, `${total} points (${required} are spam to it) by ${by}${learned}`),
+    ...rules.map(({ name, score, detail = "" }) => theirs(name, score, detail)),
   ];
   const rest = rounded(total - rules.reduce((sum, { score }) => sum + score, 0));
   // Scores to a tenth do not add up to the total, and a report of the operator's own may name no rules at all.
@@ -100,8 +105,8 @@ function ours({ symbol, category, score }: SymbolSpec, detail: string): Finding 
   return { check: "spam", symbol, category, score, detail };
 }
 
-function theirs(symbol: string, score: number): Finding {
-  return { check: "spam", symbol, foreign: "spamd", category: "spam", score, detail: "" };
+function theirs(symbol: string, score: number, detail = ""): Finding {
+  return { check: "spam", symbol, foreign: "spamd", category: "spam", score, detail };
 }
 
 function rounded(score: number): number {
@@ -109,8 +114,8 @@ function rounded(score: number): number {
 }
 
 /** For the tables of what there is: never asked. */
-export const NO_SPAMD: SpamMeans = {
-  spamd: { score: async () => ({ kind: "error", failed: "given-up", why: "" }) },
+export const NO_SCORER: SpamMeans = {
+  scorer: { score: async () => ({ kind: "error", why: "" }) },
   maxSize: 0,
   oversize: "skip",
   user: "",

@@ -16,8 +16,7 @@ const LETTER = Buffer.from(
 /** Within 5 s for a PING and 20 s for a test message each. */
 export async function spamdFindings(config: Config): Promise<Finding[]> {
   const endpoints = spamdEndpoints(config);
-  if (endpoints.length === 0)
-    return [ok("no spam scorer: [spamd] endpoints is not set, mail is not scored")];
+  if (endpoints.length === 0) return [ok("no spamd is asked: [spamd] endpoints is not set")];
   const found: Finding[] = [];
   for (const { name, at } of endpoints) {
     const trouble = await askPing(at, PING_MS);

@@ -115,6 +115,7 @@ const FIRST_WORDS: Readonly<Record<Config["listener"][number]["protocol"], strin
   lmtp: "",
   http: "GET /readyz HTTP/1.0\r\n\r\n",
   clamd: "zPING\0",
+  spamd: "PING SPAMC/1.2\r\n",
   policy: "request=smtpd_access_policy\nprotocol_state=CONNECT\n\n",
 };
 

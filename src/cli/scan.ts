@@ -8,6 +8,7 @@ import type { Part } from "../mail/message.ts";
 import { readRules } from "../ruleset/source.ts";
 import { RulesError } from "../rules-live.ts";
 import { scoring } from "../scoring.ts";
+import { readSpamRules } from "../spam-rules.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { STOPS } from "../verdict/policy.ts";
 import { dryJudge, withCrlf, type DryFacts, type DryJudged } from "./dry-judge.ts";
@@ -34,8 +35,8 @@ export async function scan(args: readonly string[]): Promise<number> {
   const source = await readRules(config.server.rules_dir);
   if ("errors" in source) throw new RulesError(source.errors);
   // Of the services only the scorer is asked: it learns nothing by it that it would not from the mail itself.
-  const scorer = scoring(config, null);
-  const bench = benchOf(source.ok, config, scorer === null ? {} : { spam: scorer });
+  const scorer = scoring(config, await readSpamRules(config, source.ok), null);
+  const bench = benchOf(source.ok, config, scorer.means === null ? {} : { spam: scorer.means });
   const around = surroundings(config);
   const files = await filesOf(positionals);
   const bar = progress("scan", files.length);
@@ -58,6 +59,7 @@ export async function scan(args: readonly string[]): Promise<number> {
     bar.step(i + 1);
   }
   bar.end();
+  await scorer.close();
   return failed ? 1 : stopped ? 3 : 0;
 }
 

@@ -44,6 +44,10 @@ export interface Metrics {
   readonly virusDatabaseAge: Gauge<"endpoint">;
   readonly spamScorings: Counter<"result">;
   readonly spamdHealthy: Gauge<"endpoint">;
+  readonly spamEngine: Counter<"result">;
+  readonly spamCompared: Counter<"result">;
+  readonly spamRules: Gauge;
+  readonly spamdAnswers: Counter<"method" | "result">;
   readonly rulesLoad: Gauge;
   readonly rulesReloads: Counter<"result">;
   readonly spoolBytes: Gauge;
@@ -315,8 +319,34 @@ function virusMetrics({
   };
 }
 
-function spamMetrics({ counter, gauge }: Makers): Pick<Metrics, "spamScorings" | "spamdHealthy"> {
+function spamMetrics({
+  counter,
+  gauge,
+}: Makers): Pick<
+  Metrics,
+  "spamScorings" | "spamdHealthy" | "spamEngine" | "spamCompared" | "spamRules" | "spamdAnswers"
+> {
   return {
+    spamEngine: counter(
+      "spam_engine_total",
+      "Messages scored by postern's own engine, by result (scored; partial: not all rules ran in time; failed)",
+      ["result"],
+    ),
+    spamCompared: counter(
+      "spam_compared_total",
+      "Messages that two scorers were given ([spam] engine = both), by result (same; rules: other rules hit; points: the same rules, other points; unknown: one had no answer)",
+      ["result"],
+    ),
+    spamRules: gauge(
+      "spam_rules",
+      "Rules of SpamAssassin's form that postern's own engine has compiled",
+      "max",
+    ),
+    spamdAnswers: counter(
+      "spamd_answers_total",
+      "Requests answered by our own spamd listeners, by command and result (spam, ham, failed)",
+      ["method", "result"],
+    ),
     spamScorings: counter(
       "spam_scorings_total",
       "Messages given to spamd, by result (scored; unreachable; silent: no answer in time; broken: closed or garbage; refused: an error of spamd's; busy: no place; given-up)",

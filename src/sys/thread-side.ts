@@ -1,6 +1,6 @@
 // What runs inside a thread of sys/threads.ts: takes one job after the other from the other side. A thread's module calls
 // answerJobs() once, at its top.
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { NoteWriter } from "./thread-notes.ts";
 
 /** What the pool sends. */
@@ -22,6 +22,11 @@ export interface JobOutput {
   note(text: string): boolean;
   /** Sends something large at once; what is in `transfer` goes without a copy. */
   send(value: unknown, transfer?: readonly ArrayBuffer[]): void;
+}
+
+/** What the pool gave this thread as it started. */
+export function given(): unknown {
+  return workerData;
 }
 
 /** Does `work` for each job; what it returns (or resolves to) goes back, and what it throws fails that job alone. */

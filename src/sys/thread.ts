@@ -36,12 +36,13 @@ export class Thread {
   #error = "its thread ended";
   #gone = false;
 
-  constructor({ module, heapMiB, buffersMiB }: ThreadsOptions, owner: ThreadOwner) {
+  constructor({ module, data, heapMiB, buffersMiB }: ThreadsOptions, owner: ThreadOwner) {
     this.#owner = owner;
     this.#buffers = (buffersMiB ?? 256) * MIB;
     this.#worker = new Worker(module, {
       execArgv: ["--disable-warning=ExperimentalWarning"],
       env: environment(),
+      workerData: data,
       resourceLimits: { maxOldGenerationSizeMb: heapMiB ?? 192 },
     });
     this.#worker.unref();

@@ -7,6 +7,8 @@ import { Thread, type ThreadOwner } from "./thread.ts";
 export interface ThreadsOptions {
   /** The module that each thread runs; it calls answerJobs() of thread-side.ts. */
   readonly module: URL;
+  /** What every thread of the pool is given as it starts (thread-side.ts: given()); cloned. */
+  readonly data?: unknown;
   /** Threads at once; 2. */
   readonly threads?: number;
   /** Jobs that may wait for one; 64. */

@@ -63,12 +63,12 @@ function rig(answer: Partial<SpamdScored> | string, over: Partial<SpamMeans> = {
     maxSize: 500 * 1024,
     oversize: "truncate",
     user: "",
-    spamd: {
-      async score(body, user) {
+    scorer: {
+      async score(body, { user }) {
         asked.push({ body: await text(body), user });
         expect(Buffer.byteLength(asked.at(-1)?.body ?? "", "latin1")).toBe(body.size);
         if (typeof answer === "string") return failure("silent", answer);
-        return { ...scored(answer), endpoint: "unix:/run/spamd.sock" };
+        return { ...scored(answer), by: "unix:/run/spamd.sock", partial: null };
       },
     },
     ...over,
@@ -233,7 +233,7 @@ describe("a message over max_size", () => {
       {
         symbol: "UNCHECKED_SPAM",
         category: "unchecked",
-        detail: "600014 octets are more than [spamd] max_size 10000",
+        detail: "600014 octets are more than max_size 10000",
       },
     ]);
     expect(asked).toEqual([]);

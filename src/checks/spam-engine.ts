@@ -1,0 +1,64 @@
+// The engine for SpamAssassin's rules as a scorer of the spam check: what it is told about the message beside the octets, and what its
+// answer means there.
+import type { Body } from "../mail/message.ts";
+import type { SpamEngine } from "../spamrules/engine.ts";
+import type { RuleHit } from "../spamrules/verdict.ts";
+import type { Scorer } from "./spam-scorer.ts";
+
+export interface EngineScorerOptions {
+  /** Asked anew for each message: new rules make a new one. */
+  readonly engine: () => SpamEngine;
+  /** What each rule hit on is told with it. */
+  readonly explain: boolean;
+  /** Told what came of each message. */
+  readonly onResult: (result: "scored" | "partial" | "failed") => void;
+}
+
+/** Who scored, in findings and comparisons. */
+export const BY_ENGINE = "postern's engine";
+
+export function engineScorer({ engine, explain, onResult }: EngineScorerOptions): Scorer {
+  return {
+    async score(body, _asked, signal) {
+      const request = { now: Date.now(), explain };
+      const answer = await engine().score(await pieces(body), request, signal);
+      if ("failed" in answer) {
+        onResult("failed");
+        return { kind: "error", why: answer.failed };
+      }
+      const { total, required, hits, partial, autolearn } = answer;
+      onResult(partial === null ? "scored" : "partial");
+      return {
+        kind: "scored",
+        total,
+        required,
+        rules: hits.map((hit) => ({
+          name: hit.rule,
+          score: hit.score,
+          ...(explain && { detail: explained(hit) }),
+        })),
+        exact: true,
+        autolearn: `autolearn=${autolearn} autolearn_force=no`,
+        by: BY_ENGINE,
+        partial: partial === null ? null : `not done in time, at ${partial.rule || "the start"}`,
+      };
+    },
+  };
+}
+
+/** Within the same turn when the body is in memory. */
+async function pieces(body: Body): Promise<readonly Buffer[]> {
+  if (body.bytes !== null) return body.bytes;
+  const found: Buffer[] = [];
+  for await (const piece of body.lend?.() ?? body.open()) found.push(Buffer.from(piece));
+  return found;
+}
+
+/** "Message has no Subject (2 times; in body: …)". Control characters stay: whoever prints it escapes them. */
+function explained({ describe, count, matched }: RuleHit): string {
+  const facts = [
+    ...(count > 1 ? [`${count} times`] : []),
+    ...(matched === null ? [] : [`${matched.where}: "${matched.text}"`]),
+  ];
+  return `${describe}${facts.length === 0 ? "" : ` (${facts.join("; ")})`}`.trim();
+}
