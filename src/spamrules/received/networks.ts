@@ -1,5 +1,5 @@
-// Lists of networks as trusted_networks and its like write them, and the question whether an address is among them. Entries are tried
-// in the order written and the first that holds an address decides; "!" excludes. What an earlier entry covers whole is dropped.
+// Lists of networks as trusted_networks and its like name them, and the question whether an address is among them. Entries are tried
+// in the order written and the first that holds an address decides; "!" excludes.
 import { isIp } from "./addresses.ts";
 
 interface Range {
@@ -10,15 +10,11 @@ interface Range {
 
 /** Where IPv4 addresses stand among IPv6 ones: ::ffff:0:0/96. */
 const MAPPED = 0xffff_0000_0000n;
-/** SpamAssassin looks for covered entries among so many only. */
-const COMPARED = 200;
 
-/** Octets that may carry leading zeros, missing ones being 0, as a number; null when it is none. */
 const ipv4 = (text: string): bigint | null => {
-  const parts = text.replace(/\.$/, "").split(".");
-  if (parts.length > 4 || !parts.every((part) => /^\d{1,9}$/.test(part) && Number(part) < 256))
+  const parts = text.split(".");
+  if (parts.length !== 4 || !parts.every((part) => /^\d{1,9}$/.test(part) && Number(part) < 256))
     return null;
-  while (parts.length < 4) parts.push("0");
   return parts.reduce((sum, part) => sum * 256n + BigInt(part), 0n);
 };
 
@@ -45,55 +41,21 @@ const ipv6 = (text: string): bigint | null => {
 /** The number of an address among all; null when it is none. */
 export const ipNumber = (ip: string): bigint | null => {
   if (!/^\d+\./.test(ip)) return ipv6(ip);
-  const number = /^\d+\.\d+\.\d+\.\d+$/.test(ip) ? ipv4(ip) : null;
+  const number = ipv4(ip);
   return number === null ? null : MAPPED + number;
 };
 
-/** "24", or "255.255.255.0". */
-const prefixLength = (text: string): number | null => {
-  if (/^\d{1,3}$/.test(text)) return Number(text);
-  const mask = /^\d+\.\d+\.\d+\.\d+$/.test(text) ? ipv4(text) : null;
-  if (mask === null) return null;
-  const bits = mask.toString(2).padStart(32, "0");
-  return /^1*0*$/.test(bits) ? bits.indexOf("0") & 63 || (bits === "1".repeat(32) ? 32 : 0) : null;
-};
-
-const block = (excluded: boolean, start: bigint, bits: number): Range => {
-  const size = 1n << BigInt(bits);
-  const low = start - (start % size);
-  return { excluded, low, high: low + size - 1n };
-};
-
-/** "10.0.0.1-10.0.0.9". */
-const span = (excluded: boolean, text: string): Range | null => {
-  const [low, high] = text.split("-").map((end) => ipNumber(end.trim()));
-  return low == null || high == null || low > high ? null : { excluded, low, high };
-};
-
-/**
- * One entry: an address, with a prefix length or a mask behind "/", in brackets or not, "!" before it; of IPv4 addresses the last octets
- * may be missing ("192.168." is 192.168/16); "FROM-TO" too. null when it is none of these.
- */
+/** "192.0.2.0/24", "2001:db8::1", "!" before it when it is excluded; null when it is none of these. language/cidr.ts knows more spellings. */
 export const parseNetwork = (entry: string): Range | null => {
-  const bare = entry.trim();
-  const excluded = bare.startsWith("!");
-  const text = bare.replace(/^!\s*/, "");
-  if (text.includes("-")) return span(excluded, text);
-  const slash = text.indexOf("/");
-  const length = slash < 0 ? null : prefixLength(text.slice(slash + 1));
-  if (slash >= 0 && length === null) return null;
-  const address = (slash < 0 ? text : text.slice(0, slash))
-    .replace(/^\[([^\]]*)\]$/, "$1")
-    .replace(/%[A-Z0-9._~-]*$/i, "");
-  if (/^\d+(?:\.|$)/.test(address)) {
-    const number = ipv4(address);
-    const octets = address.split(".").filter((part) => part !== "").length;
-    const bits = 32 - (length ?? octets * 8);
-    return number === null || bits < 0 ? null : block(excluded, MAPPED + number, bits);
-  }
-  const number = ipv6(address);
-  const bits = 128 - (length ?? 128);
-  return number === null || bits < 0 ? null : block(excluded, number, bits);
+  const [, not = "", address = "", written] = /^(!?)([^/]*)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
+  const start = ipNumber(address);
+  if (start === null) return null;
+  const most = address.includes(":") ? 128 : 32;
+  const length = written === undefined ? most : Number(written);
+  if (length > most) return null;
+  const size = 1n << BigInt(most - length);
+  const low = start - (start % size);
+  return { excluded: not !== "", low, high: low + size - 1n };
 };
 
 const LOOPBACK = ["127.0.0.0/8", "::1"];
@@ -110,10 +72,7 @@ export const networks = (entries: readonly string[], withLoopback: boolean): Net
   const ranges: Range[] = [];
   for (const entry of withLoopback ? [...LOOPBACK, ...entries] : entries) {
     const range = parseNetwork(entry);
-    if (range === null) continue;
-    const covered = (one: Range): boolean => one.low <= range.low && range.high <= one.high;
-    if (ranges.length < COMPARED && ranges.some(covered)) continue;
-    ranges.push(range);
+    if (range !== null) ranges.push(range);
   }
   return {
     configured: entries.length > 0,
