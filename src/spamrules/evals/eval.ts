@@ -33,6 +33,8 @@ export interface EvalContext {
   memo<T>(key: symbol, make: () => T): T;
   /** Sets a tag for reports and for %{TAG} templates. */
   tag(name: string, value: string): void;
+  /** From now on `body` rules see these lines instead: SpamAssassin's FreeMail cuts addresses out of the very lines that rules of the same and of later priorities meet. */
+  alterBody?(lines: readonly string[]): void;
 }
 
 /** How often it hits (true is once). A function that throws counts as no hit, and is told of. */

@@ -1,8 +1,9 @@
 // Where a host name ends and a registered domain begins, by the lists of top-level, second- and third-level names of the rules (not by
 // the Public Suffix List). Made once per rule book.
 import { lower } from "../message/octets.ts";
+import { isIp } from "../received/addresses.ts";
+import type { Settings } from "../rulebook.ts";
 import { idnToAscii } from "./idn.ts";
-import { isIp } from "./ip.ts";
 
 const LONGEST_NAME = 253;
 const LONGEST_LABEL = 63;
@@ -32,11 +33,18 @@ export interface Boundaries {
   ofUri(uri: string): Place | null;
 }
 
-export function boundariesOf(lists: {
-  readonly topLevel: ReadonlySet<string>;
-  readonly util2tld: ReadonlySet<string>;
-  readonly util3tld: ReadonlySet<string>;
-}): Boundaries {
+type Lists = Pick<Settings, "topLevel" | "util2tld" | "util3tld">;
+
+const made = new WeakMap<Lists, Boundaries>();
+
+/** Those of these settings, made once. */
+export function boundariesFor(lists: Lists): Boundaries {
+  let boundaries = made.get(lists);
+  if (!boundaries) made.set(lists, (boundaries = makeBoundaries(lists)));
+  return boundaries;
+}
+
+function makeBoundaries(lists: Lists): Boundaries {
   const topLevel = new Set([...lists.topLevel].map(idnToAscii));
   const second = new Set([...lists.util2tld].map(idnToAscii));
   const third = new Set([...lists.util3tld].map(idnToAscii));

@@ -1,10 +1,11 @@
 // All addresses of a message: in its text, in its HTML, and (parse_dkim_uris) in its DKIM signatures. Called by prepare.ts, once
 // per message; the finder is made once per rule book.
 import type { HtmlFacts } from "../html/facts.ts";
-import type { PerlPattern, Settings } from "../rulebook.ts";
+import { compilePerl } from "../pattern/translate.ts";
+import type { Settings } from "../rulebook.ts";
 import { canonical, type Habits } from "./canonical.ts";
 import type { UriDetail } from "./detail.ts";
-import { boundariesOf, type Boundaries } from "./domain.ts";
+import { boundariesFor, type Boundaries } from "./domain.ts";
 import { textUris } from "./text.ts";
 
 const LONGEST_URI = 8192;
@@ -30,15 +31,12 @@ export interface UriFinder {
   find(sources: UriSources): FoundUris;
 }
 
-/** `compile` makes a RegExp of a pattern of the rules, null if it cannot. */
-export function uriFinder(
-  settings: Settings,
-  compile: (pattern: PerlPattern) => RegExp | null,
-): UriFinder {
-  const boundaries = boundariesOf(settings);
+/** A redirector_pattern that cannot be read is left out: what it says of itself is for the rule book to report. */
+export function uriFinder(settings: Settings): UriFinder {
+  const boundaries = boundariesFor(settings);
   const redirectors = settings.redirectorPatterns
-    .map(compile)
-    .filter((pattern) => pattern !== null);
+    .map(compilePerl)
+    .filter((pattern) => pattern instanceof RegExp);
   const habits: Habits = { redirectors, boundaries };
   const readsSignatures = Number(settings.others.get("parse_dkim_uris")?.at(-1) ?? 1) !== 0;
   return {
