@@ -4,11 +4,11 @@ import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { withFallback } from "./state/handed-on.ts";
 import { sqliteStore } from "./state/sqlite.ts";
-import type { Store } from "./state/store.ts";
+import type { HostStore } from "./state/store.ts";
 import type { Log } from "./sys/log.ts";
 
 /** The file must be prepared (state/sqlite.ts). `patienceMs`: how long one question may take; default [redis] timeout. */
-export async function openStore(config: Config, log: Log, patienceMs?: number): Promise<Store> {
+export async function openStore(config: Config, log: Log, patienceMs?: number): Promise<HostStore> {
   const deadlineMs = patienceMs ?? config.redis.timeout;
   const local = sqliteStore(join(config.server.state_dir, "state.db"), deadlineMs);
   const { url, prefix, ca } = config.redis;
@@ -27,6 +27,7 @@ export async function openStore(config: Config, log: Log, patienceMs?: number): 
   });
   return {
     ...shared,
+    filed: local.filed,
     handedOn: withFallback(shared.handedOn, local.handedOn, (error) =>
       log.warn(
         `redis: ${error instanceof Error ? error.message : String(error)}: retries are known to this host only`,

@@ -12,6 +12,7 @@ import { personKeyOf, redisGreylist } from "./redis-greylist.ts";
 import { redisNodes } from "./redis-nodes.ts";
 import { TAKE } from "./redis-scripts.ts";
 import { redisStats } from "./redis-stats.ts";
+import { redisTokens } from "./redis-tokens.ts";
 import type { SharedNodes } from "./shared-nodes.ts";
 import type { Store } from "./store.ts";
 
@@ -51,6 +52,7 @@ export function redisStore(options: RedisOptionsOfOurs): SharedStore {
     people: people(redis),
     nodes: redisNodes(redis),
     stats: redisStats(redis),
+    tokens: redisTokens(redis),
     async close() {
       await Promise.allSettled(work);
       redis.close();

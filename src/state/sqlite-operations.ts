@@ -3,10 +3,12 @@ import type { DatabaseSync } from "node:sqlite";
 import { KNOWN_MS } from "./known-people.ts";
 import { SEEN_MS, type RateAnswer } from "./rate-store.ts";
 import { sqliteGreylist, type SqliteGreylist } from "./sqlite-greylist.ts";
+import { sqliteFiled, type SqliteFiled } from "./sqlite-filed.ts";
 import { EXPIRING } from "./sqlite-schema.ts";
 import { sqliteStats, type SqliteStats } from "./sqlite-stats.ts";
+import { sqliteTokens, type SqliteTokens } from "./sqlite-tokens.ts";
 
-export interface Operations extends SqliteGreylist, SqliteStats {
+export interface Operations extends SqliteGreylist, SqliteStats, SqliteTokens, SqliteFiled {
   take(
     key: string,
     instance: string,
@@ -32,6 +34,8 @@ export function sqliteOperations(db: DatabaseSync): Operations {
   return {
     ...sqliteGreylist(db),
     ...sqliteStats(db),
+    ...sqliteTokens(db),
+    ...sqliteFiled(db),
     take: taker(db),
     rememberPeople(people, now) {
       for (const person of people) putPerson.run(person, now + KNOWN_MS);

@@ -29,6 +29,17 @@ export const SCHEMA = `
   CREATE INDEX IF NOT EXISTS stats_until ON stats (until);
   CREATE TABLE IF NOT EXISTS stats_added (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS stats_added_until ON stats_added (until);
+  CREATE TABLE IF NOT EXISTS bayes_tokens (
+    id INTEGER PRIMARY KEY, spam INTEGER NOT NULL, ham INTEGER NOT NULL, seen INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS bayes_totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS bayes_lessons (
+    key TEXT PRIMARY KEY, label TEXT NOT NULL, mailbox TEXT NOT NULL, tokens BLOB, until INTEGER NOT NULL);
+  CREATE INDEX IF NOT EXISTS bayes_lessons_until ON bayes_lessons (until);
+  CREATE INDEX IF NOT EXISTS bayes_lessons_mailbox ON bayes_lessons (mailbox) WHERE mailbox <> '';
+  CREATE TABLE IF NOT EXISTS filed (
+    place TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL,
+    until INTEGER NOT NULL, PRIMARY KEY (place, name)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS filed_until ON filed (until);
 `;
 
 /** Tables with the columns that name a row; for expiry. */
@@ -41,4 +52,6 @@ export const EXPIRING: readonly (readonly [table: string, key: string])[] = [
   ["rates_seen", "key, instance"],
   ["stats", "span, kind, start, name"],
   ["stats_added", "id"],
+  ["bayes_lessons", "key"],
+  ["filed", "place, name"],
 ];

@@ -8,8 +8,10 @@ import type { HandedOn } from "./handed-on.ts";
 import { sqliteLook } from "./sqlite-greylist.ts";
 import type { Operations } from "./sqlite-operations.ts";
 import { BUSY_MS, SCHEMA } from "./sqlite-schema.ts";
+import { sqliteTokenReader } from "./sqlite-tokens.ts";
 import { StateThread } from "./state-thread.ts";
-import { STORE_DEADLINE_MS, type Store } from "./store.ts";
+import { STORE_DEADLINE_MS, type HostStore } from "./store.ts";
+import type { TokenStore } from "./token-store.ts";
 
 /**
  * Makes the file and its tables. Done once, by the supervisor, before there are workers: two processes that switch to WAL
@@ -22,7 +24,7 @@ export function prepareStore(file: string): void {
 }
 
 /** Opens a prepared store. Throws when the file cannot be opened or is no database. */
-export function sqliteStore(file: string, deadlineMs: number = STORE_DEADLINE_MS): Store {
+export function sqliteStore(file: string, deadlineMs: number = STORE_DEADLINE_MS): HostStore {
   const reader = new DatabaseSync(file, { timeout: BUSY_MS });
   const thread = new StateThread(file);
   const call = <K extends keyof Operations>(
@@ -63,6 +65,12 @@ export function sqliteStore(file: string, deadlineMs: number = STORE_DEADLINE_MS
       add: (id, counts, now) => call("addStats", id, counts, now),
       read: (...args) => call("readStats", ...args),
     },
+    tokens: tokens(reader, call),
+    filed: {
+      list: (...args) => call("listFiled", ...args),
+      note: (...args) => call("noteFiled", ...args),
+      drop: (...args) => call("dropFiled", ...args),
+    },
     async close() {
       here.close();
       await thread.close();
@@ -75,6 +83,24 @@ type Call = <K extends keyof Operations>(
   name: K,
   ...args: Parameters<Operations[K]>
 ) => Promise<ReturnType<Operations[K]>>;
+
+/** More tokens than this are looked up in the thread. */
+const LOOK_HERE = 2000;
+
+function tokens(reader: DatabaseSync, call: Call): TokenStore {
+  const here = sqliteTokenReader(reader);
+  return {
+    totals: async () => here.totals(),
+    look: async (ids) => (ids.length > LOOK_HERE ? call("lookTokens", ids) : here.look(ids)),
+    touch: (ids, at) => call("touchTokens", ids, at),
+    learn: (lesson, now) => call("learnTokens", lesson, now),
+    learned: (keys, now) => call("learnedAs", keys, now),
+    forget: (...args) => call("forgetLesson", ...args),
+    forgetMailbox: (...args) => call("forgetLessons", ...args),
+    expire: (most, now) => call("expireTokens", most, now),
+    summary: (now) => call("tokenSummary", now),
+  };
+}
 
 function inPlace(file: string, call: Call): GreylistInPlace {
   // Never waits: when the file is busy (it is being recovered), the thread is asked.

@@ -3,6 +3,7 @@ import { redisStore } from "../../src/state/redis.ts";
 import { redisPlace } from "../../src/state/redis-url.ts";
 import { question, stateContract, TIMES, type StateRig } from "../contract/state.ts";
 import { statsContract } from "../contract/stats.ts";
+import { tokensContract } from "../contract/tokens.ts";
 import { redisServer, whyNoRedis, type RedisServer } from "../fakes/redis-server.ts";
 
 const missing = whyNoRedis();
@@ -33,6 +34,7 @@ describe.skipIf(missing !== null)(
     };
     stateContract("redis", open);
     statsContract("redis", open);
+    tokensContract("redis", open);
 
     it("rejects within the deadline while the server is gone, tells once, and comes back by itself", async () => {
       const own = await redisServer();

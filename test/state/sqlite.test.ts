@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { prepareStore, sqliteStore } from "../../src/state/sqlite.ts";
 import { question, stateContract, TIMES, type StateRig } from "../contract/state.ts";
 import { statsContract } from "../contract/stats.ts";
+import { tokensContract } from "../contract/tokens.ts";
 
 const dirs: string[] = [];
 afterEach(async () => {
@@ -33,6 +34,7 @@ const open = async (): Promise<StateRig> => {
 };
 stateContract("sqlite", open);
 statsContract("sqlite", open);
+tokensContract("sqlite", open);
 
 describe("the embedded store", () => {
   it("is prepared again without losing anything", async () => {
@@ -102,6 +104,23 @@ describe("the embedded store", () => {
     db.exec("ALTER TABLE away RENAME TO greylist");
     db.close();
     expect(await store.greylist.ask([question()], TIMES, 2)).toMatchObject([{ result: "new" }]);
+    await store.close();
+  });
+
+  it("notes files by folder until they are dropped or forgotten", async () => {
+    const store = sqliteStore(await prepared(), 10_000);
+    const file = (name: string): { name: string; key: string; size: number } => ({
+      name,
+      key: "k",
+      size: 7,
+    });
+    const now = Date.now();
+    await store.filed.note("a", [file("1"), file("2")], 1000, now);
+    await store.filed.note("b", [file("1")], 5000, now);
+    await store.filed.drop("a", ["1", "9"]);
+    expect(await store.filed.list("a", now)).toEqual([file("2")]);
+    expect(await store.filed.list("a", now + 1000)).toEqual([]);
+    expect(await store.filed.list("b", now + 1000)).toEqual([file("1")]);
     await store.close();
   });
 
