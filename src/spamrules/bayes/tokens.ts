@@ -93,8 +93,8 @@ function factLines(subject: Subject, purpose: TokenMeans["purpose"]): readonly s
     if (sender !== undefined) lines.push(`x-senderdomain: ${trimmed(sender)}\n`);
   }
   const { relays } = subject;
-  for (const of of ["external", "internal", "trusted", "untrusted"] as const)
-    lines.push(`x-spam-relays-${of}: ${relays.text(of)}\n`);
+  for (const side of ["external", "internal", "trusted", "untrusted"] as const)
+    lines.push(`x-spam-relays-${side}: ${relays.text(side)}\n`);
   return lines;
 }
 
