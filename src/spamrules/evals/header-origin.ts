@@ -1,4 +1,5 @@
 // Eval functions of SpamAssassin's HeaderEval plugin that ask whether a message from a big mail service came by that service's own ways.
+import { addressOf } from "./address-of.ts";
 import { IP_SOURCE } from "../received/addresses.ts";
 import type { Subject } from "../subject.ts";
 import type { EvalContext, Evals } from "./eval.ts";
@@ -55,7 +56,7 @@ const isMsnGroup: Test = ({ subject }) => {
   const name = quoted(list);
   return (
     new RegExp(`^<${name}-[^\\t-\\r ]+@groups\\.msn\\.com>`).test(id) &&
-    says(subject, "EnvelopeFrom:addr", new RegExp(`${name}-bounce@groups\\.msn\\.com`))
+    new RegExp(`${name}-bounce@groups\\.msn\\.com`).test(addressOf(subject, "EnvelopeFrom:addr"))
   );
 };
 
@@ -94,12 +95,12 @@ const hotmail = (context: EvalContext): Hotmail =>
     };
     if (HOTMAIL_WAYS.some(([by, way]) => has[by] && way.test(lines))) return "fine";
     if (/(?:from |HELO |helo=)[^ ]*hotmail\.com\b/.test(lines)) return "forged";
-    return says(subject, "From:addr", /\bhotmail\.com$/i) ? "absent" : "fine";
+    return /\bhotmail\.com$/i.test(addressOf(subject, "From:addr")) ? "absent" : "fine";
   });
 
 const eudoramail: Test = (context) => {
   const { subject } = context;
-  if (!says(subject, "From:addr", /\beudoramail\.com$/i)) return false;
+  if (!/\beudoramail\.com$/i.test(addressOf(subject, "From:addr"))) return false;
   if (isGated(context)) return false;
   return !(
     /by [^ ]*whowhere.com;/.test(flat(received(subject))) && says(subject, "X-Sender-Ip", IP)
@@ -123,7 +124,7 @@ const fromYahooHost = ({ relays }: Subject): boolean =>
 
 const yahoo: Test = (context) => {
   const { subject } = context;
-  const from = subject.get("From:addr") ?? "";
+  const from = addressOf(subject, "From:addr");
   if (!/\byahoo\.com$/i.test(from)) return false;
   const resent =
     (subject.get("Resent-From") ?? "") !== "" && (subject.get("Resent-To") ?? "") !== "";
@@ -159,7 +160,7 @@ const JUNO_BY_WEB = line("from (webmail[^\\t-\\r ]+\\.untd\\.com) \\(\\1 \\[IP\\
 /** Juno's newer mail names the client's address; the older came by mail.com or its own webmail. */
 const juno: Test = (context) => {
   const { subject } = context;
-  if (!says(subject, "From:addr", /\bjuno\.com$/i)) return false;
+  if (!/\bjuno\.com$/i.test(addressOf(subject, "From:addr"))) return false;
   if (isGated(context)) return false;
   const lines = received(subject);
   const mailer = subject.get("X-Mailer") ?? "";
@@ -177,7 +178,7 @@ const juno: Test = (context) => {
 const GMAIL_FIELD = 60;
 
 const gmail: Test = ({ subject }) => {
-  if (!says(subject, "From:addr", /\bgmail\.com$/i)) return false;
+  if (!/\bgmail\.com$/i.test(addressOf(subject, "From:addr"))) return false;
   const relayed = subject.get("X-Received") ?? "";
   if (/by 10\.[^\t-\r ]+ with SMTP id [^\t-\r ]/.test(relayed)) return false;
   if (/by 2002:a\d\d:\w+:[^\t-\r ]+ with SMTP id [^\t-\r ]/.test(relayed)) return false;

@@ -1,5 +1,6 @@
 // The eval functions of SpamAssassin's HeaderEval plugin: those on single fields stand here, those on times and on the ways of big mail
 // services in files of their own.
+import { addressOf } from "./address-of.ts";
 import { isUtf8 } from "node:buffer";
 import { lower } from "../message/octets.ts";
 import type { Subject } from "../subject.ts";
@@ -91,7 +92,7 @@ const allCaps: Eval = ({ subject }) => {
 
 /** ("address"): To's address in Subject; ("user"): its name, where one is spoken to. */
 const toInSubject: Eval = ({ subject }, [what]) => {
-  const to = text(subject, "To:addr");
+  const to = addressOf(subject, "To:addr");
   if (to === "") return false;
   const value = text(subject, "Subject");
   if (what === "address") return new RegExp(`\\b${quoted(to)}\\b`, "i").test(value);
@@ -130,8 +131,8 @@ const nameInId: Eval = ({ subject }) => {
 
 /** The envelope's sender is made of the recipient's address, as bounces' are, but not by SRS. */
 const recipientInSender: Eval = ({ subject, book }) => {
-  const to = text(subject, "To:addr");
-  const from = text(subject, "EnvelopeFrom:addr");
+  const to = addressOf(subject, "To:addr");
+  const from = addressOf(subject, "EnvelopeFrom:addr");
   if (from === "" || to === "" || /^SRS\d[=+-]/i.test(from)) return false;
   const [, user = "", host = ""] = /^([^@]+)@([^\n]+)$/.exec(to) ?? [];
   if (host === "") return false;
@@ -146,8 +147,8 @@ const secondLevel = (address: string): string =>
   (/@([^@]*)$/.exec(address)?.[1] ?? "").replace(/^[^\n]+\.([^.]+\.[^.]+)$/, "$1");
 
 const unequalDomains: Eval = ({ subject }) => {
-  const from = secondLevel(text(subject, "From:addr"));
-  const sender = secondLevel(text(subject, "EnvelopeFrom:addr"));
+  const from = secondLevel(addressOf(subject, "From:addr"));
+  const sender = secondLevel(addressOf(subject, "EnvelopeFrom:addr"));
   return from !== "" && sender !== "" && lower(from) !== lower(sender);
 };
 
@@ -171,7 +172,7 @@ export const HEADER: Evals = {
   check_illegal_chars: illegalChars,
   /** Two that are missing match. */
   check_for_matching_env_and_hdr_from: ({ subject }) =>
-    lower(text(subject, "EnvelopeFrom:addr")) === lower(text(subject, "From:addr")),
+    lower(addressOf(subject, "EnvelopeFrom:addr")) === lower(addressOf(subject, "From:addr")),
   sorted_recipients: (context) => listing(context).sorted,
   similar_recipients: (context, [least = "undef", less = "undef"]) => {
     const { similar } = listing(context);

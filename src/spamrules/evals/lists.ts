@@ -1,5 +1,6 @@
 // The eval functions of SpamAssassin's WLBLEval and WelcomeListSubject plugins: lists of addresses, hosts and subjects that the operator,
 // or the rules, welcome or block.
+import { addressOf } from "./address-of.ts";
 import { ipNumber, parseNetwork } from "../received/networks.ts";
 import type { Relay } from "../received/relays.ts";
 import { lower } from "../message/octets.ts";
@@ -99,7 +100,7 @@ const welcomeByDefault = (context: EvalContext): Welcome =>
 
 /** Whether the envelope's sender and the relay that handed in are of one registered domain. */
 const mailfromMatches: Eval = (context) => {
-  const sender = context.subject.get("EnvelopeFrom:addr") ?? "";
+  const sender = addressOf(context.subject, "EnvelopeFrom:addr");
   const domain = /@([^@]+\.[^@]+)$/.exec(sender)?.[1];
   if (domain === undefined) return false;
   const boundaries = boundariesFor(context.book.settings);
@@ -168,7 +169,7 @@ const CURRENT: Evals = {
   check_from_in_list: (context, [name = ""]) => senders(context).some(named(context, name)),
   check_to_in_list: (context, [name = ""]) => recipients(context).some(named(context, name)),
   check_replyto_in_list: (context, [name = ""]) => {
-    const replyTo = context.subject.get("Reply-To:addr") ?? "";
+    const replyTo = addressOf(context.subject, "Reply-To:addr");
     return replyTo !== "" && named(context, name)(replyTo);
   },
   check_from_in_welcomelist: (context) => welcomeFrom(context) === "welcome",

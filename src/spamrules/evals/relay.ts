@@ -1,4 +1,5 @@
 // The eval functions of SpamAssassin's RelayEval plugin: questions about the path that the Received fields tell of.
+import { addressOf } from "./address-of.ts";
 import { IPV4_SOURCE, isIpv4, isPrivateIp } from "../received/addresses.ts";
 import type { Relay } from "../received/relays.ts";
 import { lower } from "../message/octets.ts";
@@ -65,7 +66,7 @@ const fromDomainInReceived = (
   { subject }: EvalContext,
   [domain = "", desired = ""]: readonly string[],
 ): boolean => {
-  const from = subject.get("From:addr") ?? "";
+  const from = addressOf(subject, "From:addr");
   if (domain === "" || !new RegExp(`\\b${escaped(domain)}`, "i").test(from)) return false;
   const name = escaped(domain);
   const path = `${subject.relays.text("trusted")}\n${subject.relays.text("untrusted")}`;
