@@ -2,7 +2,7 @@
 // a part of `real`, for machines that run two at once: "main" and "side" may run beside one another, "alone" measures time.
 import { defineConfig } from "vitest/config";
 
-const ALONE = ["load", "outage", "faults/*", "rolling", "admission"].map(
+const ALONE = ["load", "outage", "faults/*", "rolling", "admission", "crowd"].map(
   (name) => `test/real/${name}.test.ts`,
 );
 const SIDE = [
@@ -17,6 +17,7 @@ const SIDE = [
   "prometheus",
   "rbldnsd",
   "policy-sockets",
+  "soak",
 ].map((name) => `test/real/${name}.test.ts`);
 const ALL = ["test/real/**/*.test.ts"];
 const LANES: Readonly<Record<string, { include: string[]; exclude: string[] }>> = {

@@ -7,6 +7,9 @@ const USAGE = `usage: npm run bench -- <name> [options]
   relay     small messages a second through postern, against no hop, amavisd-new and Haraka
             --sessions 10,50  --rounds 3  --seconds 6  --only direct,postern,amavisd-new,Haraka
             needs smtp-source and smtp-sink (postfix); amavisd-new needs root; Haraka: HARAKA_DIR
+  crowd     a thousand connections at once through two workers
+            --connections 1000  --seconds 6
+            needs smtp-sink (postfix)
   large     many large messages in flight at once: digests, memory, event loop
             --count 50  --size 20 (MB each)  --workers 2
   content   messages a second with attachments and archives, with clamd and spamd, against amavisd-new
@@ -26,7 +29,7 @@ const USAGE = `usage: npm run bench -- <name> [options]
   --profile DIR   postern's processes leave CPU profiles there (slower: do not compare the rates)
 `;
 
-const NUMBERS = { rounds: 3, seconds: 6, count: 50, size: 20, workers: 2, connections: 8 } as const;
+const NUMBERS = { rounds: 3, seconds: 6, count: 50, size: 20, workers: 2 } as const;
 
 async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -37,6 +40,7 @@ async function main(argv: readonly string[]): Promise<number> {
       only: { type: "string", default: "" },
       json: { type: "boolean", default: false },
       profile: { type: "string" },
+      connections: { type: "string" },
       ...mapped(NUMBERS),
     },
   });
@@ -55,6 +59,11 @@ async function main(argv: readonly string[]): Promise<number> {
         rounds: number("rounds"),
         seconds: number("seconds"),
       });
+    }
+    case "crowd": {
+      const { crowdBench } = await import("./crowd.ts");
+      const connections = positive("connections", values.connections ?? "1000");
+      return crowdBench({ json: values.json, connections, seconds: number("seconds") });
     }
     case "large": {
       const { large } = await import("./large.ts");
@@ -77,7 +86,7 @@ async function main(argv: readonly string[]): Promise<number> {
       const { policy } = await import("./policy.ts");
       return policy({
         ...shared,
-        connections: number("connections"),
+        connections: positive("connections", values.connections ?? "8"),
         rounds: number("rounds"),
         seconds: number("seconds"),
       });

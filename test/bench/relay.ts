@@ -1,8 +1,10 @@
-// How many small messages a second pass a hop: smtp-source → X → smtp-sink for X = nothing, postern, amavisd-new, Haraka, in
-// interleaved rounds of one run, so that whatever else the machine does meets all of them. Only ratios within a run count.
+// How many small messages a second pass a hop: smtp-source → X → smtp-sink for X = nothing, postern with two workers and with one,
+// amavisd-new, Haraka, in interleaved rounds of one run, so that whatever else the machine does meets all of them; and how long each
+// message takes then, with a sender that looks at the clock. Only ratios within a run count.
 import { direct, amavis, haraka, postern, type Candidate, type Peer } from "./peers.ts";
 import { loopDelay, type LoopDelay } from "./exposition.ts";
 import { sendLoad, startSink, toolsMissing } from "./postfix-tools.ts";
+import { timedLoad, type Timed } from "./timed-load.ts";
 import { busiestShare, processTree, treeCpuSeconds } from "./procfs.ts";
 import { figure, median, medianRatio, roundOf, table } from "./statistics.ts";
 import { stage, type Stage } from "./stage.ts";
@@ -27,6 +29,8 @@ interface Series {
   readonly rates: number[];
   /** CPU seconds of the peer's processes per 1,000 messages, one per round. */
   readonly cpu: number[];
+  /** How long messages took, one per round, with a sender of our own. */
+  readonly timed: Timed[];
 }
 
 interface Steady {
@@ -50,9 +54,11 @@ export async function relay(options: RelayOptions): Promise<number> {
     process.stderr.write(`relay needs Postfix's load tools: ${missing}\n`);
     return 2;
   }
-  const wanted = [direct, postern(WORKERS), amavis("lean"), amavis("debian"), haraka].filter(
-    ({ name }) => options.only.length === 0 || options.only.includes(name),
-  );
+  const one: Candidate = { ...postern(1), name: "postern with 1 worker" };
+  const wanted = [
+    ...[direct, postern(WORKERS), one],
+    ...[amavis("lean"), amavis("debian"), haraka],
+  ].filter(({ name }) => options.only.length === 0 || options.only.includes(name));
   const skipped = wanted.flatMap((candidate) => {
     const why = candidate.missing();
     return why === null ? [] : [{ name: candidate.name, why }];
@@ -83,7 +89,8 @@ async function measure(
 ): Promise<Result> {
   const sinkPort = await startSink(on);
   const peers: Peer[] = [];
-  for (const candidate of candidates) peers.push(await candidate.start(on, sinkPort));
+  for (const candidate of candidates)
+    peers.push({ ...(await candidate.start(on, sinkPort)), name: candidate.name });
   const load = (peer: Peer, messages: number) =>
     sendLoad({ port: peer.port, sessions, messages, size: BODY });
   const sizes = new Map<Peer, number>();
@@ -92,7 +99,7 @@ async function measure(
     const first = roundOf(cold / (await load(peer, cold)), options.seconds);
     sizes.set(peer, roundOf(first / (await load(peer, first)), options.seconds));
   }
-  const series = peers.map(({ name }): Series => ({ name, rates: [], cpu: [] }));
+  const series = peers.map(({ name }): Series => ({ name, rates: [], cpu: [], timed: [] }));
   for (let round = 1; round <= options.rounds; round++) {
     for (const [i, peer] of peers.entries()) {
       const messages = sizes.get(peer) ?? 0;
@@ -102,10 +109,16 @@ async function measure(
         peer.running === null
           ? NaN
           : ((treeCpuSeconds(peer.running.pid) - before) / messages) * 1000;
+      const timed = await timedLoad({
+        ...{ port: peer.port, sessions, size: BODY },
+        seconds: Math.max(1, options.seconds / 2),
+      });
+      if (timed.failures > 0) throw new Error(`${peer.name}: ${timed.firstFailure}`);
       series[i]?.rates.push(rate);
       series[i]?.cpu.push(cpu);
+      series[i]?.timed.push(timed);
       process.stderr.write(
-        `${sessions} sessions, round ${round}: ${peer.name} ${figure(rate)}/s\n`,
+        `${sessions} sessions, round ${round}: ${peer.name} ${figure(rate)}/s, p99 ${figure(timed.p99)} ms\n`,
       );
     }
   }
@@ -152,13 +165,15 @@ function page(
 ): string {
   const ratesOf = (name: string) => series.find((one) => one.name === name)?.rates ?? [];
   const [bare, reference] = [ratesOf("direct"), ratesOf("amavisd-new")];
-  const rows = series.map(({ name, rates, cpu }) => [
+  const rows = series.map(({ name, rates, cpu, timed }) => [
     name,
     figure(median(rates)),
     `${figure(Math.min(...rates))}–${figure(Math.max(...rates))}`,
     figure(medianRatio(rates, reference)),
     figure(medianRatio(rates, bare)),
     figure(median(cpu)),
+    figure(median(timed.map(({ p50 }) => p50))),
+    figure(median(timed.map(({ p99 }) => p99))),
   ]);
   const head = [
     "through",
@@ -167,6 +182,8 @@ function page(
     "× amavisd-new",
     "× direct",
     "CPU s per 1,000",
+    "p50 ms",
+    "p99 ms",
   ];
   const delays =
     delay === null
