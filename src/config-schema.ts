@@ -281,7 +281,7 @@ export const schema = z.strictObject({
       min_free: octets("100M").describe(
         "What must stay free on the disk of state_dir (a tenth of a disk below 1000M), else 452 4.3.1 at MAIL and DATA",
       ),
-      connections: count(500).describe("Connections per listener and worker; more get 421 4.3.2"),
+      connections: count(2000).describe("Connections per listener and worker; more get 421 4.3.2"),
       recipients: count(1100).describe("Recipients of one message; more get 452 4.5.3"),
       received: count(100).describe("Received fields; more get 554 5.4.6 (a loop)"),
       header_size: octets("1M").describe("Octets of the header; the rest is UNCHECKED_LIMIT"),
