@@ -1,0 +1,75 @@
+// When metas are answered: each as soon as all rules that it names have been, at the end of the band of the last of them, so that a
+// meta can end the run (shortcircuit) as early as in SpamAssassin; those that name a rule which never runs, or is answered outside of
+// the thread, at the very end. Used by program.ts; run.ts answers them.
+import { compileMeta } from "../language/meta.ts";
+import { runnableMetas } from "../language/meta-order.ts";
+import type { Rule, RuleBook } from "../rulebook.ts";
+
+export interface CompiledMeta {
+  readonly index: number;
+  readonly rule: Rule;
+  evaluate(counts: ArrayLike<number>): number;
+  /** Whether it may hit when nothing that it names has. */
+  readonly restless: boolean;
+}
+
+/** In an order in which each finds the metas answered that it names. */
+export type MetaPlan = readonly CompiledMeta[];
+
+export interface MetaPlans {
+  /** Priorities at whose end a meta is answered. */
+  readonly priorities: readonly number[];
+  at(priority: number): MetaPlan;
+  readonly late: MetaPlan;
+  /** By place of a rule: places of the metas that name it. */
+  readonly dependents: readonly (Int32Array | undefined)[];
+}
+
+interface Options {
+  readonly set: 0 | 1 | 2 | 3;
+  readonly local: boolean;
+  readonly places: ReadonlyMap<string, number>;
+}
+
+export function planMetas(book: RuleBook, { set, local, places }: Options): MetaPlans {
+  const bands = new Map<number, CompiledMeta[]>();
+  const late: CompiledMeta[] = [];
+  /** The priority at whose end a meta is answered; Infinity: at the very end. */
+  const answeredAt = new Map<string, number>();
+  const dependents: number[][] = [];
+  const first = Math.min(...[...book.rules.values()].map(({ priority }) => priority), 0);
+  for (const name of runnableMetas(book.rules, set)) {
+    const rule = book.rules.get(name);
+    const index = places.get(name);
+    if (rule?.definition.type !== "meta" || index === undefined) continue;
+    const indexOf = (other: string): number => places.get(other) ?? -1;
+    const { names, evaluate, atRest } = compileMeta(rule.definition.expression, indexOf, local);
+    const meta: CompiledMeta = { index, rule, evaluate, restless: atRest !== 0 };
+    let when = first;
+    for (const other of names) {
+      when = Math.max(when, answeredAt.get(other) ?? runsAt(book.rules.get(other), set));
+      const place = places.get(other);
+      if (place !== undefined) (dependents[place] ??= []).push(index);
+    }
+    answeredAt.set(name, when);
+    if (when === Infinity) late.push(meta);
+    else bands.set(when, [...(bands.get(when) ?? []), meta]);
+  }
+  return {
+    priorities: [...bands.keys()],
+    at: (priority) => bands.get(priority) ?? [],
+    late,
+    dependents: dependents.map((list) => Int32Array.from(list)),
+  };
+}
+
+/** The priority at which a rule that is no meta has its answer; Infinity when that is not in this run. */
+function runsAt(rule: Rule | undefined, set: 0 | 1 | 2 | 3): number {
+  if (rule === undefined || rule.scores[set] === 0) return Infinity;
+  const { type } = rule.definition;
+  if (type === "askdns" || type === "empty" || type === "meta") return Infinity;
+  if (type === "eval" && (rule.flags.has("net") || rule.flags.has("learn"))) return Infinity;
+  if (type === "eval" && (rule.definition.on === "rbl" || rule.definition.on === "uri"))
+    return Infinity;
+  return rule.priority;
+}

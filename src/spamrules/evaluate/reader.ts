@@ -1,0 +1,184 @@
+// Meets texts with patterns, and tells the tally what hit. The prefilter of a group says which rules a text may match at all; only
+// those run. Used by run.ts.
+import type { Captured } from "../pattern/translate.ts";
+import type { Rule } from "../rulebook.ts";
+import type { Subject } from "../subject.ts";
+import type { Matcher } from "./matcher.ts";
+import { partTexts } from "./mime-headers.ts";
+import type { Tally } from "./tally.ts";
+import type { Templates } from "./templates.ts";
+import type { FieldGroup, Group } from "./texts.ts";
+import { fittingUri } from "./uri-details.ts";
+
+export interface ReaderOptions {
+  /** Whether there is time for the rule. */
+  goOn(rule: Rule): boolean;
+  readonly explain: boolean;
+}
+
+/** Octets of the text at hand, and numbers of candidates: shared by all messages of a thread, never held over a call. */
+const FIRST_ROOM = 64 * 1024;
+let octets = Buffer.allocUnsafe(FIRST_ROOM);
+let candidates = new Int32Array(1024);
+
+const TAG = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*$/;
+
+export class TextReader {
+  readonly #templates: Templates;
+  readonly #tally: Tally;
+  readonly #options: ReaderOptions;
+
+  constructor(templates: Templates, tally: Tally, options: ReaderOptions) {
+    this.#templates = templates;
+    this.#tally = tally;
+    this.#options = options;
+  }
+
+  /** Rules of a group against each of the texts. `name` is for explanations. */
+  texts(group: Group, name: string, of: () => readonly string[]): void {
+    if (group.matchers.length === 0 && group.others.length === 0) return;
+    const texts = of();
+    for (const matcher of group.others) {
+      const pattern = this.#patternFor(matcher);
+      if (pattern === null) continue;
+      texts.forEach((text, at) => this.#count(matcher, pattern, text, name, at));
+    }
+    for (let at = 0; at < texts.length; at++) this.#text(group, texts[at]!, name, at);
+  }
+
+  fields(groups: readonly FieldGroup[], subject: Subject): void {
+    for (const group of groups) {
+      const value = fieldValue(subject, group.field);
+      if (value !== undefined) {
+        for (const { index } of group.exists) this.#tally.hit(index, 1);
+        this.#text(group, value, group.field, -1);
+      } else for (const matcher of group.matchers) this.#missing(matcher, group.field);
+      for (const matcher of group.others) this.#other(matcher, value, group.field);
+    }
+  }
+
+  mimeHeaders(matchers: readonly Matcher[], subject: Subject): void {
+    for (const matcher of matchers) {
+      const { definition } = matcher.rule;
+      if (definition.type !== "mimeheader" || !this.#options.goOn(matcher.rule)) continue;
+      // QUIRK: SpamAssassin 4.0 takes a negated one for a hit whatever the fields say.
+      if (definition.negated) this.#tally.hit(matcher.index, 1);
+      else this.#mimeHeader(matcher, subject, definition.field.name);
+    }
+  }
+
+  uriDetails(matchers: readonly Matcher[], subject: Subject): void {
+    for (const matcher of matchers) {
+      if (!this.#options.goOn(matcher.rule)) return;
+      const uri = fittingUri(matcher, subject.uriDetails);
+      if (uri === null) continue;
+      this.#tally.hit(matcher.index, 1);
+      if (this.#options.explain) this.#tally.explain(matcher.index, "uri", uri);
+    }
+  }
+
+  #mimeHeader(matcher: Matcher, subject: Subject, name: string): void {
+    for (const [part, text] of partTexts(matcher, subject)) {
+      this.#count(matcher, null, text, `${name} of part`, part - 1);
+      if (this.#tally.counts[matcher.index] !== 0) return;
+    }
+  }
+
+  /** All rules of the group that the text may match. */
+  #text(group: Group, text: string, name: string, at: number): void {
+    const { prefilter, matchers } = group;
+    for (const number of prefilter.always) this.#count(matchers[number]!, null, text, name, at);
+    if (prefilter.always.length === matchers.length) return;
+    if (octets.length < text.length) octets = Buffer.allocUnsafe(2 * text.length);
+    if (candidates.length < matchers.length) candidates = new Int32Array(2 * matchers.length);
+    const length = octets.write(text, 0, "latin1");
+    const found = prefilter.candidates(octets, 0, length, candidates);
+    for (let i = 0; i < found; i++) {
+      this.#count(matchers[candidates[i]!]!, null, text, name, at);
+    }
+  }
+
+  /** A field that is not there is "" to a pattern, or what [if-unset:] says. */
+  #missing(matcher: Matcher, field: string): void {
+    const { definition } = matcher.rule;
+    const text = definition.type === "header" ? (definition.ifUnset ?? "") : "";
+    if (text !== "" || matcher.setsTags || matcher.patterns[0]!.matchesNothing) {
+      this.#count(matcher, null, text, field, -1);
+    }
+  }
+
+  /** Negated ones, and those with %{TAGS}. */
+  #other(matcher: Matcher, value: string | undefined, field: string): void {
+    const { definition, maxHits } = matcher.rule;
+    if (definition.type !== "header" || !this.#options.goOn(matcher.rule)) return;
+    const pattern = this.#patternFor(matcher);
+    if (pattern === null) return;
+    const text = value ?? definition.ifUnset ?? "";
+    if (!definition.negated) return this.#count(matcher, pattern, text, field, -1);
+    pattern.pattern.lastIndex = 0;
+    if (pattern.pattern.test(text)) return;
+    // Perl goes on asking: with `tflags multiple` it is as many hits as it may be.
+    this.#tally.hit(matcher.index, Number.isFinite(maxHits) ? maxHits : 1);
+  }
+
+  /** The pattern of a rule that has one of its own for each message; null: it does not run in this one. */
+  #patternFor(matcher: Matcher): Captured | null {
+    if (matcher.usesTags) return this.#templates.fill(matcher, this.#tally.tags);
+    return matcher.patterns[0]!.all;
+  }
+
+  /** `own` is the pattern where it is not the rule's. */
+  #count(matcher: Matcher, own: Captured | null, text: string, name: string, at: number): void {
+    const { index, rule, setsTags } = matcher;
+    const left = rule.maxHits - this.#tally.counts[index]!;
+    if (left <= 0 || (at === 0 && name === "body" && rule.flags.has("nosubject"))) return;
+    if (!this.#options.goOn(rule)) return;
+    if (rule.maxHits === 1 && own === null && !setsTags && !this.#options.explain) {
+      if (matcher.patterns[0]!.test.test(text)) this.#tally.hit(index, 1);
+      return;
+    }
+    const { pattern, names } = own ?? matcher.patterns[0]!.all;
+    const captured = new Map<string, Set<string>>();
+    let hits = 0;
+    pattern.lastIndex = 0;
+    while (hits < left) {
+      const found = pattern.exec(text);
+      if (found === null) break;
+      if (hits === 0 && this.#options.explain)
+        this.#tally.explain(index, place(name, at), found[0]);
+      hits++;
+      if (found[0] === "") pattern.lastIndex++;
+      if (setsTags) collect(captured, names, found);
+    }
+    if (hits > 0) this.#tally.hit(index, hits);
+    for (const [tag, texts] of captured) this.#tally.tags.set(tag, [...texts]);
+  }
+}
+
+function place(name: string, at: number): string {
+  return at < 0 ? name : `${name} ${at + 1}`;
+}
+
+function collect(
+  into: Map<string, Set<string>>,
+  names: ReadonlyMap<string, readonly number[]>,
+  found: RegExpExecArray,
+): void {
+  for (const [name, numbers] of names) {
+    if (!TAG.test(name)) continue;
+    for (const number of numbers) {
+      const text = found[number] ?? "";
+      if (text === "") continue;
+      const texts = into.get(name);
+      if (texts === undefined) into.set(name, new Set([text]));
+      else texts.add(text);
+    }
+  }
+}
+
+/** All fields of the name; their line ends are theirs where they have any. */
+function fieldValue(subject: Subject, field: string): string | undefined {
+  const values = subject.getAll(field);
+  if (values.length === 0) return undefined;
+  return values.length === 1 ? values[0] : values.join(values[0]!.endsWith("\n") ? "" : "\n");
+}

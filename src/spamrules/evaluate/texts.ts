@@ -1,0 +1,78 @@
+// Rules sorted by the text that they read, with a prefilter for each kind of text. Used by program.ts; run.ts goes through them.
+import { Prefilter } from "../pattern/prefilter.ts";
+import type { FieldName } from "../rulebook.ts";
+import type { Matcher } from "./matcher.ts";
+
+/** Rules that read the same texts. */
+export interface Group {
+  /** Those that the prefilter knows, by its numbers. */
+  readonly matchers: readonly Matcher[];
+  readonly prefilter: Prefilter;
+  /** Those that have to run anyway: negated ones, and those whose pattern is made for each message. */
+  readonly others: readonly Matcher[];
+}
+
+export interface FieldGroup extends Group {
+  /** As Subject.get() takes it. */
+  readonly field: string;
+  readonly exists: readonly Matcher[];
+}
+
+export interface TextPlan {
+  readonly fields: readonly FieldGroup[];
+  readonly body: Group;
+  readonly uri: Group;
+  readonly rawbody: Group;
+  readonly full: Group;
+  readonly mimeHeaders: readonly Matcher[];
+  readonly uriDetails: readonly Matcher[];
+}
+
+export function planTexts(matchers: readonly Matcher[]): TextPlan {
+  const of = (type: string): readonly Matcher[] =>
+    matchers.filter(({ rule }) => rule.definition.type === type);
+  return {
+    fields: fieldGroups(matchers),
+    body: group(of("body")),
+    uri: group(of("uri")),
+    rawbody: group(of("rawbody")),
+    full: group(of("full")),
+    mimeHeaders: of("mimeheader"),
+    uriDetails: of("uri_detail"),
+  };
+}
+
+/** The name that Subject.get() knows a field by. */
+export function fieldKey({ name, modifiers }: FieldName): string {
+  return [name, ...modifiers].join(":");
+}
+
+function fieldGroups(matchers: readonly Matcher[]): FieldGroup[] {
+  const byField = new Map<string, Matcher[]>();
+  for (const matcher of matchers) {
+    const { definition } = matcher.rule;
+    if (definition.type !== "header" && definition.type !== "exists") continue;
+    const key = fieldKey(definition.field);
+    const known = byField.get(key);
+    if (known === undefined) byField.set(key, [matcher]);
+    else known.push(matcher);
+  }
+  return [...byField].map(([field, all]) => ({
+    field,
+    exists: all.filter(({ rule }) => rule.definition.type === "exists"),
+    ...group(all.filter(({ rule }) => rule.definition.type === "header")),
+  }));
+}
+
+function group(all: readonly Matcher[]): Group {
+  const matchers = all.filter((matcher) => !runsAnyway(matcher));
+  return {
+    matchers,
+    prefilter: new Prefilter(matchers.map(({ patterns }) => patterns[0]?.trimmed ?? null)),
+    others: all.filter(runsAnyway),
+  };
+}
+
+function runsAnyway({ rule: { definition }, usesTags }: Matcher): boolean {
+  return usesTags || (definition.type === "header" && definition.negated);
+}

@@ -1,0 +1,189 @@
+// Runs a program over a message: band after band as SpamAssassin does, until all rules have their counts, the deadline comes, or a
+// rule ends it. What is asked outside of the thread (DNS, Bayes) comes in between run() and finish(). Called by the engine's threads.
+import { TextReader } from "./evaluate/reader.ts";
+import { Tally } from "./evaluate/tally.ts";
+import type { EvalContext, Proofs } from "./evals/eval.ts";
+import type { MetaPlan } from "./evaluate/metas.ts";
+import type { Band, EvalRule, Program } from "./program.ts";
+import type { Rule } from "./rulebook.ts";
+import type { Subject } from "./subject.ts";
+import type { Scored } from "./verdict.ts";
+
+export interface RunOptions {
+  readonly proofs: Proofs;
+  /** Say where and on what rules hit; costs. */
+  readonly explain?: boolean;
+  /** By performance.now(): no rule is begun after it. */
+  readonly deadline?: number;
+  /** Told the name of each rule that is about to run. */
+  readonly progress?: (rule: string) => void;
+  /** Told of each rule's first hit, as it happens. */
+  readonly onHit?: (rule: Rule) => void;
+  /** Told of eval functions that threw. */
+  readonly onFault?: (rule: Rule, error: unknown) => void;
+}
+
+/** Answers from outside of the thread. */
+export interface LateAnswers {
+  /** Hits of rules that ask DNS, by name. */
+  readonly hits?: ReadonlyMap<string, number>;
+  /** null: Bayes says nothing. */
+  readonly bayes?: number | null;
+}
+
+export interface Running {
+  /** Hits by place of the rule in the program. */
+  readonly counts: Float64Array;
+  /** What rules have captured and eval functions have set. */
+  readonly tags: ReadonlyMap<string, readonly string[]>;
+  /** Settles what waited and adds up; once. `subrules`: hits of rules whose name starts with "__" too. */
+  finish(late?: LateAnswers, subrules?: boolean): Scored;
+}
+
+/** Never throws for anything that a message or a rule holds. */
+export function run(program: Program, subject: Subject, options: RunOptions): Running {
+  const running = new Run(program, subject, options);
+  running.bands();
+  return running;
+}
+
+class Run implements Running {
+  readonly #program: Program;
+  readonly #options: RunOptions;
+  readonly #subject: Subject;
+  readonly #tally: Tally;
+  readonly #reader: TextReader;
+  readonly #memo = new Map<symbol, unknown>();
+  /** The rule at which the deadline came. */
+  #stoppedAt: string | null = null;
+
+  constructor(program: Program, subject: Subject, options: RunOptions) {
+    this.#program = program;
+    this.#subject = subject;
+    this.#options = options;
+    this.#tally = new Tally(program, options.onHit ?? null);
+    this.#reader = new TextReader(program.templates, this.#tally, {
+      goOn: (rule) => this.#goOn(rule),
+      explain: options.explain ?? false,
+    });
+  }
+
+  get counts(): Float64Array {
+    return this.#tally.counts;
+  }
+
+  get tags(): ReadonlyMap<string, readonly string[]> {
+    return this.#tally.tags;
+  }
+
+  bands(): void {
+    for (const band of this.#program.bands) {
+      for (const step of STEPS) {
+        if (this.#tally.shortcircuit !== null || this.#stoppedAt !== null) return;
+        step(band, this.#subject, this.#reader, (rules) => this.#evals(rules));
+      }
+      this.#metas(band.metas);
+    }
+  }
+
+  finish({ hits, bayes = null }: LateAnswers = {}, subrules = false): Scored {
+    const whole = this.#tally.shortcircuit === null && this.#stoppedAt === null;
+    if (whole) {
+      this.#evals(this.#program.late, bayes);
+      for (const [name, count] of hits ?? []) this.#lateHit(name, count);
+      this.#metas(this.#program.lateMetas);
+    }
+    const { total, hits: found } = this.#tally.sum(subrules, this.#stoppedAt !== null);
+    return {
+      total,
+      required: this.#program.book.settings.requiredScore,
+      hits: found,
+      partial: this.#stoppedAt === null ? null : { rule: this.#stoppedAt },
+      autolearn: "disabled",
+      bayes,
+      tags: new Map([...this.#tally.tags].map(([name, texts]) => [name, texts.join(" ")])),
+    };
+  }
+
+  #lateHit(name: string, count: number): void {
+    const place = this.#program.places.get(name);
+    if (place !== undefined && this.#program.points[place] !== 0) this.#tally.hit(place, count);
+  }
+
+  #evals(rules: readonly EvalRule[], bayes: number | null = null): void {
+    if (rules.length === 0) return;
+    const context = this.#context(bayes);
+    for (const { index, rule, args, run: call } of rules) {
+      if (!this.#goOn(rule)) return;
+      try {
+        const result = call(context, args, rule);
+        if (result !== false && result !== 0) this.#tally.hit(index, result === true ? 1 : result);
+      } catch (error) {
+        this.#options.onFault?.(rule, error);
+      }
+    }
+  }
+
+  #context(bayes: number | null): EvalContext {
+    const { book, local, places } = this.#program;
+    const memo = this.#memo;
+    return {
+      subject: this.#subject,
+      book,
+      proofs: this.#options.proofs,
+      local,
+      bayes,
+      hits: (name) => this.counts[places.get(name) ?? -1] ?? 0,
+      memo: <T>(key: symbol, make: () => T): T => {
+        if (!memo.has(key)) memo.set(key, make());
+        return memo.get(key) as T;
+      },
+      tag: (name, value) => this.#tally.tags.set(name.toUpperCase(), [value]),
+    };
+  }
+
+  #metas(metas: MetaPlan): void {
+    if (this.#tally.shortcircuit !== null || this.#stoppedAt !== null) return;
+    const { counts, touched } = this.#tally;
+    for (const meta of metas) {
+      if (!meta.restless && touched[meta.index] === 0) continue;
+      const value = meta.evaluate(counts);
+      // An answer below 0 counts as one hit.
+      if (value !== 0) this.#tally.hit(meta.index, value < 0 ? 1 : value);
+    }
+  }
+
+  /** Whether there is time for this rule. */
+  #goOn(rule: Rule): boolean {
+    if (this.#stoppedAt !== null) return false;
+    const { deadline, progress } = this.#options;
+    if (deadline !== undefined && performance.now() > deadline) {
+      this.#stoppedAt = rule.name;
+      return false;
+    }
+    progress?.(rule.name);
+    return true;
+  }
+}
+
+type Step = (
+  band: Band,
+  subject: Subject,
+  reader: TextReader,
+  evals: (rules: readonly EvalRule[]) => void,
+) => void;
+
+/** What runs in a band, in this order. */
+const STEPS: readonly Step[] = [
+  ({ texts }, subject, reader) => reader.fields(texts.fields, subject),
+  ({ evals }, _subject, _reader, call) => call(evals.header),
+  ({ texts }, subject, reader) => reader.texts(texts.body, "body", () => subject.body),
+  ({ texts }, subject, reader) => reader.texts(texts.uri, "uri", () => subject.uris),
+  ({ evals }, _subject, _reader, call) => call(evals.body),
+  ({ texts }, subject, reader) => reader.mimeHeaders(texts.mimeHeaders, subject),
+  ({ texts }, subject, reader) => reader.uriDetails(texts.uriDetails, subject),
+  ({ texts }, subject, reader) => reader.texts(texts.rawbody, "rawbody", () => subject.rawbody),
+  ({ evals }, _subject, _reader, call) => call(evals.rawbody),
+  ({ texts }, subject, reader) => reader.texts(texts.full, "full", () => [subject.pristine]),
+  ({ evals }, _subject, _reader, call) => call(evals.full),
+];
