@@ -2,6 +2,7 @@
 // could meet real mail, octets outside Encode's charset count as broken, and characters that the two map differently are changed.
 import { TextDecoder } from "node:util";
 import { utf8 } from "./octets.ts";
+import { decodeJis } from "./jis.ts";
 import { decodeUtf7 } from "./utf7.ts";
 
 interface MultiByte {
@@ -20,6 +21,7 @@ const JAPANESE: MultiByte["swaps"] = [
   ["\uffe1", "\xa3"],
   ["\uffe2", "\xac"],
 ];
+const JIS = /^(?:iso-2022-jp(?:-1)?|7bit-jis)$/;
 const KNOWN: Readonly<Record<string, MultiByte>> = {
   "euc-cn": {
     label: "gbk",
@@ -41,9 +43,6 @@ const KNOWN: Readonly<Record<string, MultiByte>> = {
   },
   cp932: { label: "shift_jis", pairs: null, swaps: [] },
   "euc-jp": { label: "euc-jp", pairs: null, swaps: JAPANESE },
-  "iso-2022-jp": { label: "iso-2022-jp", pairs: null, swaps: JAPANESE },
-  "iso-2022-jp-1": { label: "iso-2022-jp", pairs: null, swaps: JAPANESE },
-  "7bit-jis": { label: "iso-2022-jp", pairs: null, swaps: JAPANESE },
   "euc-kr": { label: "euc-kr", pairs: /[\xa1-\xfe][\xa1-\xfe]/y, swaps: [] },
   cp949: { label: "euc-kr", pairs: null, swaps: [] },
   "utf-16be": { label: "utf-16be", pairs: null, swaps: [] },
@@ -57,6 +56,7 @@ export function decodeMulti(
   strict: boolean,
 ): string | null | undefined {
   if (name === "utf-7") return utf8(decodeUtf7(octets));
+  if (JIS.test(name)) return utf8(swapped(decodeJis(octets), JAPANESE));
   const charset = Object.hasOwn(KNOWN, name) ? KNOWN[name] : undefined;
   if (charset === undefined) return undefined;
   if (strict && charset.pairs !== null && !fits(octets, charset.pairs)) return null;
@@ -68,8 +68,13 @@ export function decodeMulti(
   } catch {
     return null;
   }
-  for (const [from, to] of charset.swaps) text = text.replaceAll(from, to);
-  return utf8(text);
+  return utf8(swapped(text, charset.swaps));
+}
+
+function swapped(text: string, swaps: MultiByte["swaps"]): string {
+  let result = text;
+  for (const [from, to] of swaps) result = result.replaceAll(from, to);
+  return result;
 }
 
 function fits(octets: string, pairs: RegExp): boolean {
