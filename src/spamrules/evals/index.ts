@@ -1,14 +1,28 @@
 // Every eval function there is, by the name that rules call it. Adding a plugin is a file here and a line below.
 import { BAYES } from "./bayes.ts";
+import { DKIM } from "./dkim.ts";
+import { DMARC } from "./dmarc.ts";
 import type { Eval, Evals } from "./eval.ts";
 import { FREEMAIL } from "./freemail.ts";
+import { SPF } from "./spf.ts";
 import { URI } from "./uri.ts";
 import { VBOUNCE } from "./vbounce.ts";
 import { HEADER } from "./header.ts";
 import { LISTS } from "./lists.ts";
 import { RELAY } from "./relay.ts";
 
-const PLUGINS: readonly Evals[] = [BAYES, FREEMAIL, HEADER, LISTS, RELAY, URI, VBOUNCE];
+const PLUGINS: readonly Evals[] = [
+  BAYES,
+  FREEMAIL,
+  HEADER,
+  LISTS,
+  RELAY,
+  URI,
+  VBOUNCE,
+  DKIM,
+  DMARC,
+  SPF,
+];
 
 /** By name; a name that two plugins know is the later one's. */
 export const EVALS: ReadonlyMap<string, Eval> = new Map(PLUGINS.flatMap(Object.entries));
