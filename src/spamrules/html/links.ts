@@ -141,9 +141,16 @@ export class Links {
 
 /** Attributes such as "title/href" stand for the attribute itself. */
 function mend(attributes: Map<string, Decoded>, source: "href" | "src"): void {
-  for (const [name, value] of [...attributes]) {
+  const names = [...attributes.keys()].filter((name) => name.includes("/"));
+  for (const name of names) {
+    const value = attributes.get(name);
     const slash = name.indexOf("/");
-    if (slash < 0 || !(source === "href" ? /\w\/href/ : /\w\/src/).test(name)) continue;
+    if (
+      value === undefined ||
+      slash < 0 ||
+      !(source === "href" ? /\w\/href/ : /\w\/src/).test(name)
+    )
+      continue;
     attributes.delete(name);
     attributes.set(source, value);
   }

@@ -6,12 +6,11 @@ import { widen } from "./octets.ts";
 import { Pieces } from "./pieces.ts";
 import { isTorn, tornWord } from "./seams.ts";
 import { TextStyles } from "./style.ts";
-import { isOffice, tagOf } from "./tags.ts";
+import { isOffice, type Tag, tagOf } from "./tags.ts";
 import { fontFaceIsBad, imageArea } from "./traits.ts";
 import type { HtmlEvents } from "./tokens.ts";
 
-/** Tags whose attributes are looked at. */
-const ASKED: ReadonlySet<string> = new Set(["img", "font", "form", "a"]);
+const NONE = new Map<string, Decoded>();
 
 export class Page implements HtmlEvents {
   readonly pieces = new Pieces();
@@ -42,26 +41,22 @@ export class Page implements HtmlEvents {
   }
 
   start(name: string, octets: string, tokens: readonly number[]): void {
-    this.#count(name, 1);
-    const tag = isOffice(name) ? undefined : tagOf(name);
+    const tag = tagOf(name);
+    this.#count(name, 1, tag);
     if (tag === undefined) return;
-    const isStyled = TextStyles.KNOWS.has(name);
-    const isLinked = Links.knows(name);
-    const isAsked = isStyled || isLinked || ASKED.has(name);
-    const attributes: Map<string, Decoded> = isAsked
-      ? attributesOf(octets, tokens, this.#wide)
-      : new Map<string, Decoded>();
-    if (isStyled) this.styles.open(name, attributes);
+    const attributes =
+      tag.isAsked && tokens.length > 2 ? attributesOf(octets, tokens, this.#wide) : NONE;
+    if (tag.isStyled) this.styles.open(name, attributes);
     if (tag.white !== "") this.pieces.addWhite(tag.white);
-    if (isLinked) this.links.note(name, attributes);
+    if (tag.isLinked && attributes.size > 0) this.links.note(name, attributes);
     this.#look(name, attributes);
   }
 
   end(name: string): void {
-    this.#count(name, -1);
-    const tag = isOffice(name) ? undefined : tagOf(name);
+    const tag = tagOf(name);
+    this.#count(name, -1, tag);
     if (tag === undefined) return;
-    if (TextStyles.KNOWS.has(name)) this.styles.close(name);
+    if (tag.isStyled) this.styles.close(name);
     if (tag.white !== "") this.pieces.addWhite(tag.white);
   }
 
@@ -104,9 +99,9 @@ export class Page implements HtmlEvents {
     return (this.inside.get(tag) ?? 0) > 0;
   }
 
-  #count(name: string, change: 1 | -1): void {
+  #count(name: string, change: 1 | -1, tag: Tag | undefined): void {
     const before = this.inside.get(name);
-    if (isOffice(name) || tagOf(name)?.isElement === true) {
+    if (tag === undefined ? isOffice(name) : tag.isElement) {
       this.elements = (this.elements ?? 0) + 1;
       if (before === undefined) this.elementsSeen = (this.elementsSeen ?? 0) + 1;
     }
@@ -152,7 +147,8 @@ export class Page implements HtmlEvents {
   }
 
   #noteSeam(before: Decoded, text: Decoded): void {
-    if (isTorn(before, text)) this.torn = (this.torn ?? 0) + 1;
+    if (!isTorn(before, text)) return;
+    this.torn = (this.torn ?? 0) + 1;
     const word = tornWord(before, text);
     if (word !== null) this.tornWords.add(word);
   }

@@ -3,6 +3,8 @@
 import type { Decoded } from "./entities.ts";
 import { widen } from "./octets.ts";
 
+/** White space that is not one blank. */
+const UNEVEN = /[\t-\r]| {2}/;
 /** Perl's "\xc2\xa0" is meant to be a no-break space but means two characters: "Â" before one. In a wide text they are four octets. */
 const WIDE_PAIR = /\xc3\x82\xc2\xa0/g;
 const NARROW_PAIR = /\xc2\xa0/g;
@@ -32,29 +34,40 @@ export class Pieces {
   }
 
   addText({ octets, wide }: Decoded, isHidden: boolean): void {
-    let text = octets.replace(/[\t-\r ]+/g, " ");
+    let text = UNEVEN.test(octets) ? octets.replace(/[\t-\r ]+/g, " ") : octets;
     if (text.includes("\xc2")) text = text.replace(wide ? WIDE_PAIR : NARROW_PAIR, " ");
     if (this.#endsInWhite && !isHidden && text.startsWith(" ")) text = text.slice(1);
     this.#push(text, wide, isHidden);
     this.#endsInWhite = false;
   }
 
-  /** All of it, or what is hidden, or what is not; wide as soon as one of its pieces is. */
-  joined(hidden: boolean | null): Decoded {
+  /** All of it. */
+  all(): Decoded {
+    return this.#join(() => true);
+  }
+
+  /** What is hidden, or what is not. */
+  only(hidden: boolean): Decoded {
+    return this.#join((at) => this.#isHidden[at] === hidden);
+  }
+
+  get hasHidden(): boolean {
+    return this.#isHidden.includes(true);
+  }
+
+  /** Wide as soon as one of the pieces is. */
+  #join(isChosen: (at: number) => boolean): Decoded {
     const chosen: string[] = [];
-    let wide = false;
+    const areWide: boolean[] = [];
     for (const [at, text] of this.#texts.entries()) {
-      if (hidden !== null && this.#isHidden[at] !== hidden) continue;
+      if (!isChosen(at)) continue;
       chosen.push(text);
-      wide ||= this.#isWide[at] === true;
+      areWide.push(this.#isWide[at] === true);
     }
-    if (!wide) return { octets: chosen.join(""), wide };
-    // Pieces that are not wide are ASCII nearly always.
-    let at = 0;
-    for (const [index, text] of this.#texts.entries()) {
-      if (hidden !== null && this.#isHidden[index] !== hidden) continue;
-      if (this.#isWide[index] !== true) chosen[at] = widen(text);
-      at += 1;
+    const wide = areWide.includes(true);
+    if (wide && areWide.includes(false)) {
+      // What is not wide is white space and ASCII nearly always.
+      for (const [at, text] of chosen.entries()) if (areWide[at] !== true) chosen[at] = widen(text);
     }
     return { octets: chosen.join(""), wide };
   }

@@ -31,9 +31,10 @@ export function renderHtml(octets: string, source: HtmlSource): HtmlFacts {
   } catch (error) {
     if (!(error instanceof RenderingDies)) throw error;
   }
-  const text = page.pieces.joined(null);
-  const visible = page.pieces.joined(false);
-  const invisible = page.pieces.joined(true);
+  const text = page.pieces.all();
+  const { hasHidden } = page.pieces;
+  const visible = hasHidden ? page.pieces.only(false) : text;
+  const invisible = hasHidden ? page.pieces.only(true) : { octets: "", wide: false };
   const told = page.isFinished;
   return {
     text: text.octets,

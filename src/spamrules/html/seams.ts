@@ -43,8 +43,16 @@ function isSolid(character: string): boolean {
   return /[0-9A-Za-z]/.test(character) || !/[\t-\r -~]/.test(character);
 }
 
+/** By its first or last octet alone. */
+function maybeSolid(code: number): boolean {
+  if (code <= 32) return code < 9 || (code > 13 && code < 32);
+  return code >= 127 || (code >= 48 && code <= 57) || ((code | 32) >= 97 && (code | 32) <= 122);
+}
+
 /** True when a solid character ends `before` and one begins `after`. */
 export function isTorn(before: Decoded, after: Decoded): boolean {
+  if (!maybeSolid(before.octets.charCodeAt(before.octets.length - 1))) return false;
+  if (!maybeSolid(after.octets.charCodeAt(0))) return false;
   const last = tail(before)[0];
   const first = head(after)[0];
   if (last === undefined || first === undefined) return false;

@@ -12,6 +12,8 @@ interface Style {
   size: number;
   display: string;
   visibility: string;
+  /** Found out when first asked. */
+  unseen: Unseen | null | undefined;
 }
 
 /** Thrown where SpamAssassin's renderer dies: what it has rendered so far is all that is kept. */
@@ -50,6 +52,7 @@ export class TextStyles {
       size: 3,
       display: "",
       visibility: "",
+      unseen: undefined,
     },
   ];
   /** How many of each tag are on the stack. */
@@ -66,6 +69,8 @@ export class TextStyles {
     }
     if (tag === "td" || tag === "tr") this.#closeCells(tag);
     const style: Style = { ...this.#top, tag };
+    // Unless attributes say more, text here is seen as it is around.
+    if (attributes.size > 0 || tag === "big" || tag === "small") style.unseen = undefined;
     if (tag === "big") style.size += 1;
     else if (tag === "small") style.size -= 1;
     else this.#apply(style, attributes);
@@ -82,11 +87,9 @@ export class TextStyles {
 
   /** Why text here is not seen; null when it is. */
   unseen(): Unseen | null {
-    const { foreground, background, size, display, visibility } = this.#top;
-    if (isUnseen(foreground, background)) return "contrast";
-    if (foreground === INVALID || background === INVALID) return "colour";
-    const isHidden = display.toLowerCase() === "none" || visibility.toLowerCase() === "hidden";
-    return size <= 1 || isHidden ? "other" : null;
+    const top = this.#top;
+    if (top.unseen === undefined) top.unseen = whyUnseen(top);
+    return top.unseen;
   }
 
   get #top(): Style {
@@ -139,6 +142,13 @@ export class TextStyles {
     if (style.background === TRANSPARENT) style.background = this.#top.background;
     if (style.foreground === TRANSPARENT) style.foreground = style.background;
   }
+}
+
+function whyUnseen({ foreground, background, size, display, visibility }: Style): Unseen | null {
+  if (isUnseen(foreground, background)) return "contrast";
+  if (foreground === INVALID || background === INVALID) return "colour";
+  const isHidden = display.toLowerCase() === "none" || visibility.toLowerCase() === "hidden";
+  return size <= 1 || isHidden ? "other" : null;
 }
 
 /** One declaration of inline CSS. */

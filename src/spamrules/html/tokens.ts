@@ -54,6 +54,8 @@ export class HtmlTokens {
   #pendingEnd: string | null = null;
   /** The strongest kind up to each open marked section. */
   readonly #sections: number[] = [];
+  /** The last of them; 0 outside. */
+  #section = 0;
   /** Comments end at the first ">", since one was found to have no other end. */
   commentsEndAtGreater = false;
 
@@ -120,8 +122,10 @@ export class HtmlTokens {
   /** Something that nobody is told of; true unless all is ignored here. */
   nothing(): boolean {
     const ended = this.#pendingEnd;
-    this.#pendingEnd = null;
-    if (ended !== null) this.end(ended);
+    if (ended !== null) {
+      this.#pendingEnd = null;
+      this.end(ended);
+    }
     return this.#section !== IGNORE;
   }
 
@@ -130,17 +134,15 @@ export class HtmlTokens {
     let kind = this.#section;
     for (const name of names) kind = Math.max(kind, SECTION_KINDS.get(name) ?? 0);
     this.#sections.push(kind);
+    this.#section = kind;
     this.#isLiteral = kind === CDATA;
     this.nothing();
-  }
-
-  get #section(): number {
-    return this.#sections[this.#sections.length - 1] ?? 0;
   }
 
   #closeSection(): void {
     this.nothing();
     this.#sections.pop();
+    this.#section = this.#sections[this.#sections.length - 1] ?? 0;
     this.#isLiteral = this.#section === CDATA;
   }
 
