@@ -18,7 +18,8 @@ export interface Reader {
 }
 
 export type Answer =
-  | { readonly holds: boolean }
+  /** `odd`: what should be said of it all the same. */
+  | { readonly holds: boolean; readonly odd: string | null }
   /** The condition cannot be read. `opens`: whether an `endif` belongs to it all the same. */
   | { readonly fault: string; readonly opens: boolean };
 
@@ -38,7 +39,11 @@ export function answer(condition: string, reader: Reader): Answer {
   const value = calculation(tree, (leaf) => ({
     value: leaf.kind === "call" ? call(leaf.name, leaf.argument, reader) : known(leaf.name, reader),
   }))([]);
-  return { holds: value !== 0 };
+  const nameless = /\b(?:can|has)[\t-\r ]*\([\t-\r ]*(\w+)[\t-\r ]*\)/.exec(condition)?.[1];
+  return {
+    holds: value !== 0,
+    odd: nameless === undefined ? null : `"${nameless}" names no module ("::" is missing)`,
+  };
 }
 
 function allowed(token: string): boolean {

@@ -13,6 +13,11 @@ import { words } from "./text.ts";
 
 const NET_PRIORITY = -100;
 const MIME_HITS = 1000;
+const FORKING: Readonly<Record<string, string>> = {
+  check_razor2: "razor_fork",
+  check_razor2_range: "razor_fork",
+  check_pyzor: "pyzor_fork",
+};
 
 export function finish(draft: Draft, sources: RuleTexts): RuleBook {
   // Points first: SpamAssassin gives them before tags are handed on.
@@ -21,6 +26,7 @@ export function finish(draft: Draft, sources: RuleTexts): RuleBook {
   for (const [name, { definition }] of draft.tests)
     definitions.set(name, finished(draft, name, definition));
   const metas = metasOf(draft, definitions);
+  startEarly(draft, definitions);
   handDown(draft, metas);
   const rules = new Map<string, Rule>();
   for (const [name, { place }] of draft.tests) {
@@ -65,6 +71,15 @@ function metasOf(
   for (const name of circular)
     complain(draft, `${name}: depends on itself, never hits`, draft.tests.get(name)?.place);
   return order.map((name) => [name, metas.get(name) ?? []] as const).reverse();
+}
+
+/** Razor and Pyzor ask in the background unless told otherwise, and so begin with the other questions to the network. */
+function startEarly(draft: Draft, definitions: ReadonlyMap<string, Definition>): void {
+  for (const [name, definition] of definitions) {
+    const fork = definition.type === "eval" ? FORKING[definition.function] : undefined;
+    if (fork !== undefined && draft.others.get(fork)?.at(-1) !== "0")
+      draft.priorities.set(name, NET_PRIORITY);
+  }
 }
 
 /** What a meta names runs no later than itself; a meta over a network rule is one. */

@@ -24,15 +24,18 @@ export interface ParseOptions {
   readonly perlVersion?: number;
 }
 
+interface Handler {
+  readonly read: LineReader;
+  /** One of them must be loaded; none for what the core knows. */
+  readonly plugins: readonly string[];
+}
+
 const MAX_DEPTH = 16;
 const HANDLERS = new Map<string, LineReader>(
   [RULE_LINES, SCORE_LINES, LIST_LINES, SETTING_LINES].flatMap(Object.entries),
 );
 /** Handlers that a line finds only when their plugin is loaded, and plain settings, as they are first met. */
-const FOUND = new Map<
-  string,
-  { readonly read: LineReader; readonly plugin: string | null } | null
->();
+const FOUND = new Map<string, Handler | null>();
 const RENAMED: Readonly<Record<string, string>> = {
   required_hits: "required_score",
   clear_dns_query_restrictions: "clear_dns_query_restriction",
@@ -135,7 +138,7 @@ class Parser {
       if ("fault" in found) {
         complain(this.#draft, `if: ${found.fault}`);
         if (!found.opens) return;
-      }
+      } else if (found.odd !== null) complain(this.#draft, `if: ${found.odd}`);
       holds = "holds" in found && found.holds;
       // As in SpamAssassin: a condition asked once keeps its answer, though a plugin be loaded later.
       this.#answers.set(condition, holds);
@@ -165,7 +168,8 @@ class Parser {
     const { place } = this.#draft;
     const files = this.#sources.includes.get(place.file)?.get(value);
     if (value === "") complain(this.#draft, "include of what?");
-    else if (files === undefined) complain(this.#draft, `${value} cannot be included`);
+    else if (files === undefined || files.length === 0)
+      complain(this.#draft, `${value} cannot be included`);
     else if (this.#depth >= MAX_DEPTH) complain(this.#draft, `included deeper than ${MAX_DEPTH}`);
     else {
       this.#close();
@@ -199,8 +203,9 @@ class Parser {
       complain(this.#draft, `"${key}" is not known`);
       return;
     }
-    if (handler.plugin !== null && !this.#draft.plugins.has(handler.plugin)) {
-      complain(this.#draft, `"${key}" needs ${handler.plugin}, which is not loaded`);
+    const { plugins } = handler;
+    if (plugins.length > 0 && !plugins.some((plugin) => this.#draft.plugins.has(plugin))) {
+      complain(this.#draft, `"${key}" needs ${plugins.join(" or ")}, which is not loaded`);
       return;
     }
     const fault = handler.read(this.#draft, value, name);
@@ -208,16 +213,14 @@ class Parser {
   }
 }
 
-function handlerOf(
-  name: string,
-): { readonly read: LineReader; readonly plugin: string | null } | null {
+function handlerOf(name: string): Handler | null {
   const known = FOUND.get(name);
   if (known !== undefined) return known;
   const setting = settingNamed(name);
   const own = HANDLERS.get(name);
   const read =
     own ?? (setting === null || setting.form === "own" ? null : plainSetting(setting.form));
-  const found = read === null ? null : { read, plugin: setting?.plugin ?? null };
+  const found = read === null ? null : { read, plugins: setting?.plugins ?? [] };
   // Names come from files of the machine, yet nothing grows without end.
   if (FOUND.size < 2000) FOUND.set(name, found);
   return found;

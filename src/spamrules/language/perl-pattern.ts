@@ -16,8 +16,9 @@ export function perlPattern(text: string): PerlPattern | string {
   const opening = opened[1] ?? "/";
   if (opening === "\\") return "a pattern cannot be delimited by backslashes";
   const closing = CLOSING[opening] ?? opening;
-  const end = text.length - (/[a-df-z]*$/.exec(text)?.[0].length ?? 0);
-  if (end <= opened[0].length - 1 || text[end - 1] !== closing || end - 1 < opened[0].length)
+  let end = text.length;
+  while (end > 0 && isFlag(text.charCodeAt(end - 1))) end--;
+  if (text[end - 1] !== closing || end - 1 < opened[0].length)
     return `pattern does not end in "${closing}"`;
   const source = text.slice(opened[0].length, end - 1);
   const flags = text.slice(end);
@@ -36,6 +37,11 @@ export function hasTemplate(pattern: PerlPattern): boolean {
 /** Whether a pattern captures for others: (?<NAME>…) with a capital letter first. Such rules run before all others. */
 export function captures(pattern: PerlPattern): boolean {
   return /\(\?P?[<'][A-Z]/.test(pattern.source);
+}
+
+/** Any small letter but "e", which would run code in Perl. */
+function isFlag(code: number): boolean {
+  return code >= 97 && code <= 122 && code !== 101;
 }
 
 function hasBare(source: string, closing: string): boolean {

@@ -33,14 +33,8 @@ const FAMILIES: readonly (readonly [RegExp, string])[] = [
   [/^extracttext_(?:external|use)$/, "ExtractText"],
 ];
 
-interface Owned<T> {
-  /** null: the core's. */
-  readonly plugin: string | null;
-  readonly form: T;
-}
-
-const EVALS = new Map<string, Owned<DeclaredOn>>();
-const SETTINGS = new Map<string, Owned<SettingForm>>();
+const EVALS = new Map<string, { readonly plugin: string; readonly on: DeclaredOn }>();
+const SETTINGS = new Map<string, { readonly plugins: string[]; readonly form: SettingForm }>();
 const FEATURES = new Set<string>();
 const KNOWN = new Set<string>([
   ...listed(QUIET),
@@ -63,18 +57,16 @@ export function evalNamed(
   name: string,
 ): { readonly on: DeclaredOn; readonly plugin: string } | null {
   const found = EVALS.get(name);
-  return found?.plugin == null ? null : { on: found.form, plugin: PREFIX + found.plugin };
+  return found === undefined ? null : { on: found.on, plugin: PREFIX + found.plugin };
 }
 
-/** The form of a setting and the plugin (full name) it needs, null for none. */
+/** The form of a setting and the plugins (full names) of which it needs one; none for the core's. */
 export function settingNamed(
   name: string,
-): { readonly form: SettingForm; readonly plugin: string | null } | null {
+): { readonly form: SettingForm; readonly plugins: readonly string[] } | null {
   const family = FAMILIES.find(([pattern]) => pattern.test(name));
-  if (family !== undefined) return { form: "raw", plugin: PREFIX + family[1] };
-  const found = SETTINGS.get(name);
-  if (found === undefined) return null;
-  return { form: found.form, plugin: found.plugin === null ? null : PREFIX + found.plugin };
+  if (family !== undefined) return { form: "raw", plugins: [PREFIX + family[1]] };
+  return SETTINGS.get(name) ?? null;
 }
 
 /** Whether `can(NAME)` holds, given that the plugin in it is loaded. `has` asks for functions too. */
@@ -87,11 +79,17 @@ export function isFeature(name: string, has: boolean): boolean {
 function fill(): void {
   for (const [plugin, lists] of Object.entries(EVALS_OF))
     for (const [on, names] of Object.entries(lists))
-      for (const name of listed(names)) EVALS.set(name, { plugin, form: on as DeclaredOn });
-  for (const [plugin, lists] of [["", CORE_SETTINGS] as const, ...Object.entries(SETTINGS_OF)])
+      for (const name of listed(names)) EVALS.set(name, { plugin, on: on as DeclaredOn });
+  for (const [form, names] of Object.entries(CORE_SETTINGS))
+    for (const name of listed(names))
+      SETTINGS.set(name, { plugins: [], form: form as SettingForm });
+  for (const [plugin, lists] of Object.entries(SETTINGS_OF))
     for (const [form, names] of Object.entries(lists))
-      for (const name of listed(names))
-        SETTINGS.set(name, { plugin: plugin === "" ? null : plugin, form: form as SettingForm });
+      for (const name of listed(names)) {
+        const known = SETTINGS.get(name);
+        if (known !== undefined) known.plugins.push(PREFIX + plugin);
+        else SETTINGS.set(name, { plugins: [PREFIX + plugin], form: form as SettingForm });
+      }
   for (const name of listed(CORE_FEATURES)) FEATURES.add(`Mail::SpamAssassin::Conf::${name}`);
   for (const [plugin, names] of Object.entries(FEATURES_OF))
     for (const name of listed(names)) FEATURES.add(`${PREFIX}${plugin}::${name}`);

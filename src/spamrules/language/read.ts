@@ -88,14 +88,15 @@ class Reading {
   async #file(path: string, depth: number): Promise<RuleText | null> {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
-    const octets = await this.#octets(path);
+    const octets = await this.#octets(path, depth > 0);
     const text = octets === null ? null : { file: path, octets };
     this.#known.set(path, text);
     if (text !== null) await this.#follow(text, depth);
     return text;
   }
 
-  async #octets(path: string): Promise<string | null> {
+  /** What an include names and is not there, parse.ts reports with its line. */
+  async #octets(path: string, included: boolean): Promise<string | null> {
     if (this.#known.size >= MAX_FILES) return this.#complain(path, `more than ${MAX_FILES} files`);
     try {
       const handle = await open(path);
@@ -111,6 +112,7 @@ class Reading {
         await handle.close();
       }
     } catch (cause) {
+      if (included && codeOf(cause) === "ENOENT") return null;
       return this.#complain(path, `cannot be read (${codeOf(cause)})`);
     }
   }

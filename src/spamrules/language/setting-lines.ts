@@ -1,5 +1,5 @@
 // The lines that set what is no list and no rule: networks, headers, report, and every plain setting by the form of its value.
-import { cidrs } from "./cidr.ts";
+import { cidrs, holds } from "./cidr.ts";
 import { INVALID, MISSING, complain, under } from "./draft.ts";
 import type { Draft, Header, LineReader, LineReaders, NetworkList } from "./draft.ts";
 import { addAddresses, bare } from "./list-lines.ts";
@@ -96,6 +96,18 @@ export const SETTING_LINES: LineReaders = {
 for (const kind of ["dns", "rhs", "nsrhs", "fullnsrhs"])
   Object.assign(SETTING_LINES, { [`uri${kind}bl`]: uriList(3), [`uri${kind}sub`]: uriList(4) });
 
+/** What a raw value must look like at least, where SpamAssassin would refuse it. */
+const RAW: Readonly<Record<string, RegExp>> = {
+  dns_available: /^(?:test(?::.*)?|yes|no|1|0)$/,
+  dns_query_restriction: /^(?:allow|deny)[\t-\r ]/i,
+  dns_block_rule: /^[^\t-\r ]+[\t-\r ]+[\w.\t-\r -]+$/,
+  lock_method: /^(?:nfssafe|flock|win32)$/,
+  adsp_override:
+    /^@?[*a-z0-9._-]+(?:[\t-\r ]+(?:nxdomain|unknown|all|discardable|custom_(?:low|med|high)))?$/i,
+  rbl_timeout:
+    /^\+?\d+(?:\.\d*)?[smhdw]?(?:[\t-\r ]+\+?\d+(?:\.\d*)?[smhdw]?)?(?:[\t-\r ]+\S*[a-z])?$/i,
+};
+
 /** Checks a plain setting by its form and keeps it as it stands, numbers of seconds and yes/no in one spelling. */
 export function plainSetting(form: SettingForm): LineReader {
   return (draft, value, name) => {
@@ -103,7 +115,7 @@ export function plainSetting(form: SettingForm): LineReader {
     if (value === "") return MISSING;
     if (form === "addresses") return addAddresses(draft, value, name);
     const kept = FORMS[form](value);
-    if (kept === null) return INVALID;
+    if (kept === null || RAW[name]?.test(value) === false) return INVALID;
     keep(draft, name, kept);
     return undefined;
   };
@@ -138,10 +150,20 @@ function addNetworks(list: NetworkList): LineReader {
     for (const word of words(value)) {
       const read = cidrs(word);
       if (read === null) complain(draft, `"${word}" is no network`);
-      else nets.push(...read.filter((net) => !nets.includes(net)));
+      for (const net of read ?? []) addNetwork(draft, nets, net);
     }
     return undefined;
   };
+}
+
+/** The first that holds an address decides, so what an earlier one holds already comes too late. */
+function addNetwork(draft: Draft, nets: string[], net: string): void {
+  const bare = (text: string): string => text.replace(/^!/, "");
+  // Past so many, SpamAssassin no longer looks either.
+  const earlier = nets.slice(0, 200).find((other) => holds(bare(other), bare(net)));
+  if (earlier === undefined) nets.push(net);
+  else if (earlier.startsWith("!") !== net.startsWith("!"))
+    complain(draft, `${net} comes too late behind ${earlier}`);
 }
 
 function loadPlugin(draft: Draft, value: string): string | undefined {
