@@ -1,10 +1,12 @@
 // The tokens of a message, as SpamAssassin's Bayes cuts them: words of its visible and its hidden text, of its URIs and of its header.
 // Runs in the engine's threads, which have no store: the ids go out, counts come back, and chance.ts makes of them what they mean.
 import { hash } from "node:crypto";
+import { parseAddresses } from "../message/addresses.ts";
 import type { Settings } from "../rulebook.ts";
 import type { Subject } from "../subject.ts";
+import { idnToAscii } from "../uri/idn.ts";
 import { bayesSettings, type BayesSettings } from "./bayes-settings.ts";
-import { fieldTexts, type NamedAddress } from "./fields.ts";
+import { fieldTexts } from "./fields.ts";
 import { tokenId, type Token } from "./token.ts";
 import { wordsOf, type Region, type WordRules } from "./words.ts";
 
@@ -14,24 +16,16 @@ const MOST_OF_REST = 10_000;
 /** Of one message; ordinary ones have hundreds. SpamAssassin knows no such bound. */
 export const MOST_TOKENS = 20_000;
 
-export interface TokenMeans {
-  /** The addresses in the value of a field: message/. */
-  readonly addresses: (value: string) => readonly NamedAddress[];
-  /**
-   * scan: the domains of sender and author count too. learn: SpamAssassin knows them only in messages that it scanned before, and
-   * leaves them out when it is taught.
-   */
-  readonly purpose: "scan" | "learn";
-}
+/**
+ * scan: the domains of sender and author count too. learn: SpamAssassin knows them only in messages that it scanned before, and leaves
+ * them out when it is taught.
+ */
+export type Purpose = "scan" | "learn";
 
 /** Each token once; at most MOST_TOKENS. */
-export function tokensOf(
-  subject: Subject,
-  settings: Settings,
-  means: TokenMeans,
-): readonly Token[] {
+export function tokensOf(subject: Subject, settings: Settings, purpose: Purpose): readonly Token[] {
   const texts = new Set<string>();
-  for (const words of wordLists(subject, bayesSettings(settings), means))
+  for (const words of wordLists(subject, bayesSettings(settings), purpose))
     for (const word of words) if (word !== "") texts.add(word);
   const tokens = new Map<number, Token>();
   for (const text of texts) {
@@ -45,7 +39,7 @@ export function tokensOf(
 function* wordLists(
   subject: Subject,
   settings: BayesSettings,
-  means: TokenMeans,
+  purpose: Purpose,
 ): Generator<readonly string[]> {
   const { sources } = settings;
   const rules: WordRules = { maxLength: settings.maxLength, isStopword: stopwords(settings) };
@@ -64,7 +58,7 @@ function* wordLists(
   };
   // The fields first: a flood of words must not push them out.
   if (sources.has("header"))
-    for (const [name, value] of fieldsOf(subject, settings, means))
+    for (const [name, value] of fieldsOf(subject, settings, purpose))
       yield read([value], `H${name}:`, "header", MOST_OF_REST);
   if (sources.has("visible")) yield read(subject.visibleBody, "", "body", MOST_OF_TEXT);
   if (sources.has("uri")) yield read(subject.uris, "", "uri", MOST_OF_REST);
@@ -75,22 +69,22 @@ function* wordLists(
 function fieldsOf(
   subject: Subject,
   settings: BayesSettings,
-  { addresses, purpose }: TokenMeans,
+  purpose: Purpose,
 ): Iterable<readonly [name: string, value: string]> {
   return fieldTexts(subject.getAll("ALL"), factLines(subject, purpose), {
     ignored: settings.ignoredFields,
-    addresses,
+    addresses: parseAddresses,
   });
 }
 
 /** What SpamAssassin adds to the fields when it reads a message, in its order. */
-function factLines(subject: Subject, purpose: TokenMeans["purpose"]): readonly string[] {
+function factLines(subject: Subject, purpose: Purpose): readonly string[] {
   const lines: string[] = [];
   if (purpose === "scan") {
-    const authors = [...new Set(subject.getAll("From:addr:host").map(trimmed))];
+    const authors = [...new Set(subject.getAll("From:addr:host").map(trimmed))].map(idnToAscii);
     if (authors.length > 0) lines.push(`x-authordomain: ${authors.join(" ")}\n`);
     const sender = subject.getAll("EnvelopeFrom:first:addr:host")[0];
-    if (sender !== undefined) lines.push(`x-senderdomain: ${trimmed(sender)}\n`);
+    if (sender !== undefined) lines.push(`x-senderdomain: ${idnToAscii(trimmed(sender))}\n`);
   }
   const { relays } = subject;
   for (const side of ["external", "internal", "trusted", "untrusted"] as const)
