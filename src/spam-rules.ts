@@ -2,21 +2,48 @@
 // on top. Read by the supervisor with the other rules and by commands; every thread compiles the same text.
 import type { Config } from "./config.ts";
 import type { RuleSource } from "./ruleset/source.ts";
-import type { EngineData, RuleText } from "./spamrules/engine-job.ts";
+import type { EngineData } from "./spamrules/engine-job.ts";
+import { ruleDirectories } from "./spamrules/language/directories.ts";
+import { readRules, type RuleText } from "./spamrules/language/read.ts";
 
-/** null when postern does not score itself, or there is no rule. Never rejects: what cannot be read is told by `rules check`. */
+/**
+ * null when postern does not score itself, or there is no rule. `source` has spam/*.cf, which count where there are no rules of
+ * SpamAssassin's (both together would give points twice), and local.d/spam/*.cf, which always count, last. Never rejects: what cannot
+ * be read is a problem among the rules'.
+ */
 export async function readSpamRules(
   config: Config,
   source: RuleSource,
 ): Promise<EngineData | null> {
   const { engine, local_tests_only: local } = config.spam;
   if (engine !== "native" && engine !== "both") return null;
-  const texts = [...ownTexts(source, "spam/"), ...ownTexts(source, "local.d/spam/")];
-  if (texts.length === 0) return null;
-  return { texts, local, bayes: false, hostname: config.server.hostname };
+  const directories = await spamRuleDirectories(config);
+  const read = await readRules(directories);
+  const theirs = read.texts.filter(({ file }) => !file.endsWith(".pre"));
+  const first = directories.ruleDirs.length === 0 ? ownTexts(source, "spam/") : [];
+  const last = [...networkText(config), ...ownTexts(source, "local.d/spam/")];
+  if (first.length + theirs.length + last.length === 0) return null;
+  return {
+    // What the site says of its own stands behind our own small set as it does behind SpamAssassin's.
+    texts: [...first, ...read.texts, ...last],
+    includes: [...read.includes].map(([file, named]) => [file, [...named]] as const),
+    problems: read.problems,
+    local,
+    bayes: false,
+    hostname: config.server.hostname,
+  };
 }
 
-/** Rule files are UTF-8 text; patterns are octets. */
+/** Those of the configuration: the site's own is the last one; else those of this machine. */
+export async function spamRuleDirectories(config: Config): ReturnType<typeof ruleDirectories> {
+  const named = config.spam.rule_dirs;
+  if (named === undefined) return ruleDirectories();
+  return named.length < 2
+    ? { siteDirs: [], ruleDirs: named }
+    : { siteDirs: named.slice(-1), ruleDirs: named.slice(0, -1) };
+}
+
+/** Rule files of ours are UTF-8 text; patterns are octets. */
 function ownTexts(source: RuleSource, below: string): RuleText[] {
   return [...source]
     .filter(([path]) => path.startsWith(below))
@@ -24,4 +51,12 @@ function ownTexts(source: RuleSource, below: string): RuleText[] {
       file: `rules/${path}`,
       octets: Buffer.from(text, "utf8").toString("latin1"),
     }));
+}
+
+/** Our own relays are hosts that write true Received lines: without them their clients' mail would seem to come from them. */
+function networkText({ networks: { relays } }: Config): RuleText[] {
+  if (relays.length === 0) return [];
+  const hosts = relays.join(" ");
+  const octets = `trusted_networks ${hosts}\ninternal_networks ${hosts}\n`;
+  return [{ file: "[networks] relays", octets }];
 }

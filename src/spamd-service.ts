@@ -109,14 +109,14 @@ async function scored(
     AbortSignal.timeout(deadline * 2 + 1000),
   );
   if ("failed" in answer) return { failed: answer.failed, late: false };
-  const { total, required, hits, report, mail, partial } = answer;
+  const { total, required, names, report, mail, partial } = answer;
   if (also !== null && report === null && mail === null && partial !== null)
     return { failed: `${deadline / 1000} second timeout`, late: true };
   return {
     spam: total >= required,
     total,
     required,
-    rules: hits.map(({ rule }) => rule),
+    rules: names,
     report,
     mail,
   };

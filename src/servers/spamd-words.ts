@@ -1,5 +1,6 @@
 // What spamd answers, octet for octet, in the dialect of each version of its protocol; and rspamd's answer that Exim reads. Texts are
 // octets in latin1 strings. Used by spamd.ts.
+import { shownScore, tenth } from "../spamrules/report-text.ts";
 import type { SpamdMethod, SpamdRequest } from "./spamd-reader.ts";
 
 export interface SpamdSays {
@@ -32,7 +33,7 @@ export function answerWords(
 ): Buffer {
   const ok = "SPAMD/1.1 0 EX_OK\r\n";
   const word = says.spam ? ["True", "Yes"] : ["False", "No"];
-  const score = shownScore(says);
+  const score = shownScore(says.total, says.required);
   const spam = `Spam: ${method === "REPORT_IFSPAM" ? word[1] : word[0]} ; ${score} / ${tenth(says.required)}\r\n`;
   if (method === "CHECK") return octets(`${ok}${spam}\r\n`);
   if (method === "PROCESS" || method === "HEADERS") {
@@ -101,23 +102,6 @@ export function rspamdWords({
     ...symbols.map((one) => `Symbol: ${one.symbol}(${two(one.score)})`),
   ];
   return `${lines.join("\r\n")}\r\n\r\n`;
-}
-
-/** C's "%2.1f": a tie goes to the even digit, where JavaScript takes the larger one. */
-export function tenth(points: number): string {
-  const sure = Math.abs(points * 4) % 4 === 1 ? points - Math.sign(points) * 0.05 : points;
-  return sure.toFixed(1);
-}
-
-/** A score that is not spam's is not shown as if it were, by rounding. */
-export function shownScore({
-  total,
-  required,
-  spam,
-}: Pick<SpamdSays, "total" | "required" | "spam">): string {
-  const shown = tenth(total);
-  if (spam || Number(shown) < Number(tenth(required))) return shown;
-  return String(Number((Number(tenth(required)) - 0.1).toPrecision(15)));
 }
 
 const octets = (text: string): Buffer => Buffer.from(text, "latin1");

@@ -1,24 +1,24 @@
 // What the engine's two sides say to each other: the rules that a thread starts with, a job, its notes, and its answer.
 import type { Proofs } from "./evals/eval.ts";
+import type { RuleText } from "./language/read.ts";
 import type { Problem } from "./rulebook.ts";
 import type { RuleHit, Scored } from "./verdict.ts";
 
-/** Filled in from language/: the files in the order in which they count, and how they are read. */
+/** Rule files as language/read.ts has read them, in a shape that travels as JSON, and how they are understood. */
 export interface EngineData {
   readonly texts: readonly RuleText[];
+  /** Texts that `include` lines name: by the file that says it, then by the words behind `include`. */
+  readonly includes: readonly (readonly [
+    file: string,
+    named: readonly (readonly [words: string, texts: readonly RuleText[]])[],
+  ])[];
+  readonly problems: readonly Problem[];
   /** Only local tests. */
   readonly local: boolean;
   /** Whether Bayes answers. */
   readonly bayes: boolean;
   /** Our name, for reports. */
   readonly hostname: string;
-}
-
-export interface RuleText {
-  /** An absolute path, or a name for text that no file holds. */
-  readonly file: string;
-  /** One character per octet. */
-  readonly octets: string;
 }
 
 /** What is wanted beside points; each costs. */
@@ -50,6 +50,8 @@ export type EngineJob =
 export type EngineNote = { readonly required: number } | { readonly hit: RuleHit };
 
 export interface Answer extends Scored {
+  /** As SpamAssassin lists them: one that counts its points again at each hit stands there as often. */
+  readonly names: readonly string[];
   /** Octets, lines end in "\n"; null when it was not asked for, or there was no time. */
   readonly report: string | null;
   readonly mail: Uint8Array | null;

@@ -157,6 +157,7 @@ function leftBy(ran: Ran, progress: SharedArrayBuffer): Answer | null {
     total: Math.round(total * 1000) / 1000 + 0,
     required,
     hits: found,
+    names: found.map(({ rule }) => rule),
     partial: { rule: readProgress(progress) },
     autolearn: "unavailable",
     bayes: null,
