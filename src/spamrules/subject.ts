@@ -17,13 +17,15 @@ export interface Circumstances {
 export interface MimePart {
   readonly parent: MimePart | null;
   readonly children: readonly MimePart[];
+  /** It was not read further. A multipart in which no part was found is no leaf, though it has no children. */
+  readonly leaf: boolean;
   /** Lower case, after the rules that make unknown text/* to text/plain. */
   readonly type: string;
   readonly charset: string | null;
   readonly boundary: string | null;
-  /** From filename= or name=, decoded; null without one. */
+  /** From filename= or name=, encoded words decoded; null without one. */
   readonly name: string | null;
-  /** By lower-case name: values as came (unfolded for `header`, folded for `rawHeader`), in order. */
+  /** By name in any case, in order: `header` gives values unfolded, decoded, trimmed, without "\n"; `rawHeader` as they came, folded, with it. */
   header(name: string): readonly string[];
   rawHeader(name: string): readonly string[];
   readonly headerNames: readonly string[];
@@ -55,7 +57,7 @@ export interface Subject {
   get(field: string): string | undefined;
   /** The same, one element per field or address. */
   getAll(field: string): readonly string[];
-  /** Names in order, as written. */
+  /** Names in order, as written; without X-Spam-*, which `get` does not know either. */
   readonly headerNames: readonly string[];
   readonly pristineHeaders: string;
   readonly pristineBody: string;
@@ -71,6 +73,8 @@ export interface Subject {
   readonly visibleBody: readonly string[];
   readonly invisibleBody: readonly string[];
   readonly flags: ReadonlySet<ParseFlag>;
+  /** Multipart boundaries that occurred: 0 when it ended as often as it began. */
+  readonly boundaries: ReadonlyMap<string, number>;
   /** Of the last HTML part; null without one. All of them: htmlParts. */
   readonly html: HtmlFacts | null;
   readonly htmlParts: readonly HtmlFacts[];

@@ -4,6 +4,7 @@ import { DKIM } from "./dkim.ts";
 import { DMARC } from "./dmarc.ts";
 import type { Eval, Evals } from "./eval.ts";
 import { FREEMAIL } from "./freemail.ts";
+import { MIME } from "./mime.ts";
 import { SPF } from "./spf.ts";
 import { URI } from "./uri.ts";
 import { VBOUNCE } from "./vbounce.ts";
@@ -16,6 +17,7 @@ const PLUGINS: readonly Evals[] = [
   FREEMAIL,
   HEADER,
   LISTS,
+  MIME,
   RELAY,
   URI,
   VBOUNCE,

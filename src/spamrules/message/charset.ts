@@ -68,12 +68,8 @@ function decodeDeclared(
   if (table !== null) return decodeSingle(octets, table, strict);
   const decoded = decodeMulti(octets, name, strict);
   if (decoded !== undefined) return decoded;
-  return /^GB[ -]?18030(?:-20\d\d)?$/i.test(declared) ? orNull(octets, strict) : null;
-}
-
-function orNull(octets: string, strict: boolean): string | null {
-  const decoded = decodeMulti(octets, "cp936", strict);
-  return decoded ?? null;
+  if (!/^GB[ -]?18030(?:-20\d\d)?$/i.test(declared)) return null;
+  return decodeMulti(octets, "cp936", strict) ?? null;
 }
 
 /** By where the zeros are; null with a byte order mark (which SpamAssassin then forgets about) and when neither order fits. */
@@ -94,5 +90,5 @@ function decodeUtf16(octets: string): string | null {
   if (even > odd * 4) little += 1;
   if (odd * 4 > even) big += 1;
   if (little === big) return null;
-  return decodeMulti(octets, little > big ? "utf-16le" : "utf-16be", true);
+  return decodeMulti(octets, little > big ? "utf-16le" : "utf-16be", true) ?? null;
 }
