@@ -14,6 +14,7 @@ import {
 import { redisPlace } from "./state/redis-url.ts";
 import { SUSPICIONS } from "./verdict/suspicion.ts";
 import { heldTables } from "./config-held.ts";
+import { bayesTable, trainingTable } from "./config-bayes.ts";
 import { spamTable } from "./config-spam.ts";
 import { folderDirectory } from "./mailstore/folder-name.ts";
 
@@ -377,6 +378,8 @@ export const schema = z.strictObject({
     })
     .prefault({}),
   spam: spamTable,
+  bayes: bayesTable,
+  training: trainingTable,
   headers: z
     .strictObject({
       product: z
