@@ -1,0 +1,63 @@
+// Teaching Bayes over the store of a configuration: messages become lessons in threads, lessons go into the store. Wired here for
+// `postern learn`, for the training folders, and for TELL.
+import type { Config } from "./config.ts";
+import { lessons } from "./spamrules/bayes/lessons.ts";
+import type { Lesson } from "./spamrules/bayes/lesson.ts";
+import type { EngineData } from "./spamrules/engine-job.ts";
+import { lessonKey, type Label, type LessonResult, type TokenStore } from "./state/token-store.ts";
+
+/** A message that has been read. */
+export interface Reading {
+  /** Of all ids under which it may be known, the one to remember first. */
+  readonly keys: readonly string[];
+  readonly tokens: readonly number[];
+  readonly at: number;
+  readonly flagged: boolean;
+}
+
+export interface Failed {
+  readonly failed: string;
+}
+
+export interface Teaching {
+  readonly label: Label;
+  /** Whose folder it lay in; "" = nobody's. */
+  readonly mailbox: string;
+  /** Leave alone what was learned as the other. */
+  readonly timid?: boolean;
+}
+
+export interface Teacher {
+  /** Never rejects. */
+  read(octets: Uint8Array): Promise<Reading | Failed>;
+  /** Rejects when the store is down or late. */
+  teach(reading: Reading, teaching: Teaching): Promise<LessonResult>;
+  /** What it was learned as; null when it was not. Rejects as teach() does. */
+  forget(reading: Reading): Promise<Label | null>;
+  close(): Promise<void>;
+}
+
+/** `data`: the rules of the engine, whose tokens these must be. `threads` read at once. */
+export function teacher(config: Config, data: EngineData, store: TokenStore, threads = 1): Teacher {
+  const reader = lessons({ data, threads, queue: 8 * threads });
+  return {
+    async read(octets) {
+      const lesson = await reader.read(octets, Date.now());
+      return "failed" in lesson ? lesson : readingOf(lesson);
+    },
+    teach: ({ keys, tokens, at }, { label, mailbox, timid = false }) =>
+      store.learn(
+        { keys, label, tokens, at, mailbox, timid, rememberMs: config.bayes.remember },
+        Date.now(),
+      ),
+    forget: ({ keys, tokens }) => store.forget(keys, tokens, Date.now()),
+    close: () => reader.close(),
+  };
+}
+
+const readingOf = ({ ids, tokens, at, flagged }: Lesson): Reading => ({
+  keys: ids.map(lessonKey),
+  tokens,
+  at,
+  flagged,
+});
