@@ -44,6 +44,14 @@ export function plainSpaces(octets: string, wide: boolean): string {
   return octets.replace(FAR_SPACE, "\v");
 }
 
+/** Digits of other scripts as "0", which is their worth to Perl, and white space as plainSpaces() has it. */
+export function plainDigits(octets: string, wide: boolean): string {
+  if (!wide || !HIGH.test(octets)) return octets;
+  return plainSpaces(octets, true).replace(/[\xc2-\xf4][\x80-\xbf]+/g, (character) =>
+    /^\p{Nd}$/u.test(Buffer.from(character, "latin1").toString("utf8")) ? "0" : character,
+  );
+}
+
 /** The first `count` characters. */
 export function firstCharacters(octets: string, count: number, wide: boolean): string {
   if (octets.length <= count || !wide || !HIGH.test(octets)) return octets.slice(0, count);

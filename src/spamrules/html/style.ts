@@ -3,7 +3,7 @@
 import type { Attributes } from "./attributes.ts";
 import { backgroundColour } from "./background.ts";
 import { colourOf, INVALID, isUnseen, rgbOf, TRANSPARENT } from "./colours.ts";
-import { plainSpaces } from "./octets.ts";
+import { plainDigits, plainSpaces } from "./octets.ts";
 
 interface Style {
   readonly tag: string;
@@ -121,7 +121,7 @@ export class TextStyles {
       if (counts?.has(name) !== true) continue;
       const text = plainSpaces(value.octets, value.wide);
       if (name === "text" || name === "color") style.foreground = colourOf(text);
-      else if (name === "size") this.#setSize(style, text);
+      else if (name === "size") this.#setSize(style, plain(attributes, name));
       else if (name === "style") this.#inline(style, text);
       // Sizes are noted with every attribute that counts, not only with a size.
       if (style.size > this.maxSize) this.maxSize = style.size;
@@ -211,5 +211,5 @@ function valueOf(text: string): string | null {
 /** "" without it. */
 function plain(attributes: Attributes, name: string): string {
   const value = attributes.get(name);
-  return value === undefined ? "" : plainSpaces(value.octets, value.wide);
+  return value === undefined ? "" : plainDigits(value.octets, value.wide);
 }

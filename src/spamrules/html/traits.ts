@@ -2,7 +2,7 @@
 // page.ts.
 import type { Attributes } from "./attributes.ts";
 import type { Decoded } from "./entities.ts";
-import { plainSpaces } from "./octets.ts";
+import { plainDigits } from "./octets.ts";
 
 const QUOTED_NAME = /^["'.][a-z ][a-z -]*[a-z]\d?["']?$/i;
 const NAME = /^[a-z][a-z -]*[a-z]\d?["']?$/i;
@@ -11,7 +11,7 @@ const LATER_NAME = /^["']?[a-z][a-z -]*[a-z]\d?["']?$/i;
 
 /** True unless `face` is a list of names as ham has them: letters, blanks and hyphens, perhaps a digit at the end, perhaps quoted. */
 export function fontFaceIsBad(face: Decoded): boolean {
-  const text = plainSpaces(face.octets, face.wide).replace(/\n$/, "").replace(/;$/, "");
+  const text = plainDigits(face.octets, face.wide).replace(/\n$/, "").replace(/;$/, "");
   const names = text.split(",");
   return !names.every((name, at) => {
     const start = name.replace(/^[\t-\r ]+/, "");

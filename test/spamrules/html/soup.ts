@@ -86,7 +86,7 @@ const TEXTS = [
   "&ampx",
   "&notin;",
   "&notinx",
-  "&euro",
+  "&euro ",
   "&euro;",
   "&eacute;",
   "&nbsp;",
@@ -224,5 +224,7 @@ export function soup(seed: number, length: number, isWide: boolean): string {
     else if (isWide && kind < 0.68) pieces.push(one(WIDE));
     else pieces.push(one(TEXTS));
   }
-  return pieces.join("");
+  const text = pieces.join("");
+  // HTML::Parser reads beyond its buffer after a "]" at the very end of a section.
+  return text.endsWith("]") ? `${text}.` : text;
 }
