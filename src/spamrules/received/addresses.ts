@@ -12,20 +12,13 @@ const PREFIX = "(?:[Ii][Pp][Vv]6:|(?<![A-Fa-f0-9:]))";
 const END = "(?![A-Fa-f0-9:])";
 const FFFF = "[Ff][Ff][Ff][Ff]:";
 
-/** Six groups, "::" standing for some of them, each with its colon: what comes before a dotted quad. */
-const SIX = [
-  `(?:${GROUP}:){6}`,
-  `::(?:${GROUP}:)${times(0, 5)}`,
-  ...[1, 2, 3, 4, 5].map((n) => `(?:${GROUP}:){${n}}:(?:${GROUP}:)${times(0, 5 - n)}`),
-].join("|");
+const GROUPS = `(?:${GROUP}(?::${GROUP})*)?`;
 
-const EIGHT = [
-  `(?:${GROUP}:){7}${GROUP}`,
-  `:(?::${GROUP})${times(1, 7)}`,
-  ...[1, 2, 3, 4, 5, 6].map((n) => `(?:${GROUP}:){${n}}(?::${GROUP})${times(1, 7 - n)}`),
-  `(?:${GROUP}:)${times(1, 7)}:`,
-  "::",
-].join("|");
+/** Six groups, or "::" for some of them, each with its colon: what comes before a dotted quad. */
+const SIX = `(?:${GROUP}:){6}|(?!:*(?:[A-Fa-f0-9]+:+){6})${GROUPS}::(?:${GROUP}:)*`;
+
+/** Eight groups, or at most seven and "::" for the others. */
+const EIGHT = `(?:${GROUP}:){7}${GROUP}|(?!:*[A-Fa-f0-9]+(?::+[A-Fa-f0-9]+){7})${GROUPS}::${GROUPS}`;
 
 /** Five groups of zeros and ffff. The third line takes one group of at most two zeros after "::", the fourth just "0": so does SpamAssassin. */
 const MAPPED = `(?:${[

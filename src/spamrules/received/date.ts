@@ -5,7 +5,7 @@ const MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
 const MONTH = "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
 
 const USUAL = new RegExp(` (\\d+) ${MONTH} (\\d{4}) `, "i");
-/** asctime's order. */
+/** asctime's order. The time is taken away with it: such dates are of midnight. */
 const BY_CTIME = new RegExp(` ${MONTH} +(\\d+) \\d+:\\d+:\\d+ (\\d{4}) `, "i");
 const SHORT_YEAR = new RegExp(` (\\d+) ${MONTH} (\\d{2,3}) `, "i");
 

@@ -86,7 +86,7 @@ const KNOWN: readonly Reading[] = [
   reads("{rdns} ([{ip}] helo={helo}) by {by} with "),
   // attbi.com, without and with a name.
   reads("{helo} (<unknown{*}>[{ip}]) by {by} "),
-  reads("{helo} ({/(?<rdns>[^ ]+\\.[^ ]+)/}[{ip}]) by {by} ", { lookedUp: true }),
+  reads("{helo} ({/(?<rdns>[^ ][^ .]*\\.[^ ]+)/}[{ip}]) by {by} ", { lookedUp: true }),
   // Sendmail with ident and no name.
   reads("{helo} (<<{ident*}@[{ip}]>>{....}) by {by} (", { lookedUp: true }),
   hotmail,
