@@ -53,10 +53,15 @@ function makeIsFree(settings: Settings): IsFree {
   return (address) => {
     if (address === "" || welcome.has(address)) return false;
     const domain = address.slice(address.lastIndexOf("@") + 1);
-    if (welcome.has(domain) || ROLE.test(address) || isForwarded(address)) return false;
+    if (welcome.has(domain) || isRole(address)) return false;
     if (imported.some((matches) => matches(address))) return false;
     return domains.has(domain) || (wild?.test(domain) === true && address.includes("@"));
   };
+}
+
+/** Of no person: abuse@ and its like, identifiers, what Gmail forwards. */
+export function isRole(address: string): boolean {
+  return ROLE.test(address) || isForwarded(address);
 }
 
 /** Two "=" in the user part, as Gmail forwards; without a pattern, which would be slow on many "=". */

@@ -1,7 +1,9 @@
 // Every eval function there is, by the name that rules call it. Adding a plugin is a file here and a line below.
+import { NEVER } from "./absent.ts";
 import { BAYES } from "./bayes.ts";
 import { DKIM } from "./dkim.ts";
 import { DMARC } from "./dmarc.ts";
+import { DNS } from "./dns.ts";
 import type { Eval, Evals } from "./eval.ts";
 import { FREEMAIL } from "./freemail.ts";
 import { MIME } from "./mime.ts";
@@ -13,6 +15,7 @@ import { LISTS } from "./lists.ts";
 import { RELAY } from "./relay.ts";
 
 const PLUGINS: readonly Evals[] = [
+  NEVER,
   BAYES,
   FREEMAIL,
   HEADER,
@@ -23,6 +26,7 @@ const PLUGINS: readonly Evals[] = [
   VBOUNCE,
   DKIM,
   DMARC,
+  DNS,
   SPF,
 ];
 
