@@ -44,7 +44,10 @@ const isAddress = (relay: Relay, inBrackets: string, length: string): boolean =>
   if (relay.ip === "") return false;
   if (/^\d+\.\d+\.\d+\.\d+$/.test(text)) return text === relay.ip;
   if (/^[\d.]+$/.test(text)) return relay.ip.startsWith(`${text.replace(/\.*$/, "")}.`);
-  const ip = ipNumber(relay.ip);
+  const number = ipNumber(relay.ip);
+  // An IPv6 network holds IPv4 addresses as ::192.0.2.1 here, not as ::ffff:192.0.2.1.
+  const compatible = number !== null && text.includes(":") && !relay.ip.includes(":");
+  const ip = compatible ? number & 0xffff_ffffn : number;
   const network = parseNetwork(text);
   return ip !== null && network !== null && network.low <= ip && ip <= network.high;
 };

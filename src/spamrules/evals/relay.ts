@@ -83,10 +83,8 @@ const dotcomWithoutName = ({ subject }: EvalContext): boolean => {
 };
 
 export const RELAY: Evals = {
-  check_for_numeric_helo: ({ subject }) => {
-    const helo = NUMERIC_HELO.exec(subject.relays.text("untrusted"))?.[1];
-    return helo !== undefined && !isPrivateIp(helo);
-  },
+  /** Private addresses as well: SpamAssassin means to leave them out, and looks at the wrong thing. */
+  check_for_numeric_helo: ({ subject }) => NUMERIC_HELO.test(subject.relays.text("untrusted")),
   /** Kept for old rules. */
   check_for_illegal_ip: () => false,
   check_all_trusted: ({ subject: { relays } }) =>
