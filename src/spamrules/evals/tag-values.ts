@@ -8,7 +8,7 @@ import type { DkimSignature } from "./eval.ts";
 export function dkimTags(signatures: readonly DkimSignature[]): Map<string, readonly string[]> {
   const valid = signatures.filter(({ result }) => result === "pass");
   const each = (of: (signature: DkimSignature) => string | null): readonly string[] => [
-    ...new Set(valid.map(of).filter((text) => text !== null && text !== "")),
+    ...new Set(valid.map(of).filter((text): text is string => text !== null && text !== "")),
   ];
   return new Map([
     ["DKIMDOMAIN", each(({ domain }) => domain)],
