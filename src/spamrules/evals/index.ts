@@ -13,10 +13,18 @@ import { VBOUNCE } from "./vbounce.ts";
 import { HEADER } from "./header.ts";
 import { LISTS } from "./lists.ts";
 import { RELAY } from "./relay.ts";
+import { BODY } from "./body.ts";
+import { HTML } from "./html.ts";
+import { HTTPS } from "./https.ts";
+import { IMAGE_INFO } from "./imageinfo.ts";
 
 const PLUGINS: readonly Evals[] = [
   NEVER,
   BAYES,
+  BODY,
+  HTML,
+  HTTPS,
+  IMAGE_INFO,
   FREEMAIL,
   HEADER,
   LISTS,
