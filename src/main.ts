@@ -13,6 +13,7 @@ const COMMANDS: Readonly<
   history: async () => (await import("./cli/history-command.ts")).historyCommand,
   stats: async () => (await import("./cli/stats-command.ts")).statsCommand,
   greylist: async () => (await import("./cli/greylist-command.ts")).greylistCommand,
+  learn: async () => (await import("./cli/learn-command.ts")).learnCommand,
   user: async () => (await import("./cli/wired.ts")).userCommand,
   dkim: async () => (await import("./cli/dkim.ts")).dkim,
   doctor: async () => (await import("./cli/doctor.ts")).doctor,
@@ -26,6 +27,7 @@ const USAGE = `usage: postern <command> [--config FILE] …
   rules diff DIR                         which verdicts of recorded mail the rules in DIR would change
   quarantine list|show|release|delete|expire|digest|rotate-key
   greylist list|explain|allow|clear      why a sender waits, and what to do about it
+  learn --spam|--ham|--forget PATH…      teach Bayes from messages, or take it back; --dump says what it knows
   history list|explain ID                what was decided about a message, and why
   stats [--hours N|--days N] [--top …]   what came and what became of it
   user add|del|list                      mailboxes, their passwords and aliases
