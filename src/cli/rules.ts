@@ -9,9 +9,14 @@ import { errorText } from "../ruleset/errors.ts";
 import type { RuleSet } from "../ruleset/compile.ts";
 import { readRules } from "../ruleset/source.ts";
 import { dryJudge } from "./dry-judge.ts";
+import { terminalText } from "./escape.ts";
 import { openHistory } from "./history-command.ts";
 import { parseCommand, UsageError, type Parsed } from "./options.ts";
 import { replayer } from "../replay.ts";
+import type { Config } from "../config.ts";
+import type { RuleSource } from "../ruleset/source.ts";
+import { readSpamRules, spamRuleDirectories } from "../spam-rules.ts";
+import { scorer } from "../spamrules/score.ts";
 import { rulesDiff } from "./rules-diff.ts";
 
 export async function rules(args: readonly string[]): Promise<number> {
@@ -36,6 +41,7 @@ export async function rules(args: readonly string[]): Promise<number> {
     return 0;
   }
   for (const warning of compiled.warnings) process.stdout.write(`warning: ${errorText(warning)}\n`);
+  await checkSpamRules(config, source.ok);
   const bench = benchOf(source.ok, config);
   const around = surroundings(config);
   const judge: CaseJudge = async (facts, message) => {
@@ -63,6 +69,20 @@ export async function rules(args: readonly string[]): Promise<number> {
     `rules ${compiled.ok.version} from ${config.server.rules_dir}: ${cases.length - failed} of ${cases.length} cases passed\n`,
   );
   return failed === 0 ? 0 : 1;
+}
+
+/** What SpamAssassin's rules are, and which of their lines were not understood: that is never an error, nor is it with SpamAssassin. */
+async function checkSpamRules(config: Config, source: RuleSource): Promise<void> {
+  const data = await readSpamRules(config, source);
+  if (data === null) return;
+  const { about } = scorer(data);
+  for (const { file, line, message } of about.problems)
+    process.stdout.write(`warning: ${file}:${line}: ${terminalText(message)}\n`);
+  const { ruleDirs, siteDirs } = await spamRuleDirectories(config);
+  const from = ruleDirs.length > 0 ? [...ruleDirs, ...siteDirs] : ["rules/spam", ...siteDirs];
+  process.stdout.write(
+    `spam rules ${about.version.slice(0, 10)} from ${from.join(", ")}: ${about.rules} rules, ${about.problems.length} problems\n`,
+  );
 }
 
 /** The recorded mail of some days under the rules in `dir`. */

@@ -46,11 +46,7 @@ function greet(config: Config, log: Log): void {
       ? "no virus scanner is asked: [clamd] names no endpoints"
       : `viruses: clamd at ${endpoints.join(", ")}`,
   );
-  log.info(
-    config.spamd.endpoints === undefined
-      ? "no spam scorer is asked: [spamd] names no endpoints"
-      : `spam: spamd at ${config.spamd.endpoints.join(", ")}`,
-  );
+  log.info(scorerText(config));
   if (config.file !== null || filter === undefined) return;
   log.info(
     `mailboxes are made at first delivery below ${config.delivery.mail_root} for the domains ${config.delivery.domains.join(", ")}`,
@@ -59,6 +55,20 @@ function greet(config: Config, log: Log): void {
     `send it a message: swaks --server ${filter.listen} --to postmaster@localhost --header 'Subject: hello'`,
   );
   log.info("judge a file without delivering it: npx node src/main.ts scan FILE");
+}
+
+function scorerText({ spam, spamd: { endpoints = [] } }: Config): string {
+  const servers = `spamd at ${endpoints.join(", ")}`;
+  switch (spam.engine) {
+    case "native":
+      return "spam: scored here by SpamAssassin's rules";
+    case "spamd":
+      return `spam: ${servers}`;
+    case "both":
+      return `spam: scored here by SpamAssassin's rules and by ${servers}, ${spam.serve} counts`;
+    case "off":
+      return "no spam scorer is asked: [spam] engine is off";
+  }
 }
 
 /** Acts on signals from the first moment on: those of the start are carried out after it. A start that fails is the caller's. */

@@ -108,9 +108,9 @@ function valueOf(name: string, argument: string | null, facts: TagFacts): string
   return known?.(facts, argument) ?? facts.scored.tags.get(name) ?? null;
 }
 
-function contactOf(settings: Settings): string {
-  const said = settings.others.get("report_contact")?.at(-1) ?? "";
-  return said === "" || said === "@@CONTACT_ADDRESS@@" ? "the administrator of that system" : said;
+/** QUIRK: Debian's files leave a placeholder of their build there, which stands in its reports too. */
+function contactOf({ others }: Settings): string {
+  return others.get("report_contact")?.at(-1) ?? "the administrator of that system";
 }
 
 /** What `subjprefix` lines of the rules that hit put in front of the subject, each with a blank behind it. */

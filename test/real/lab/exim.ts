@@ -20,6 +20,8 @@ export interface EximOptions {
   readonly policyPort?: number | "socket";
   /** Port of a clamd listener: deploy/exim4/malware.conf on top. */
   readonly malwarePort?: number;
+  /** What stands behind spamd_address, "127.0.0.1 783" or a path: deploy/exim4/spam.conf on top. */
+  readonly spamAddress?: string;
 }
 
 export interface Exim extends Peer {
@@ -120,6 +122,15 @@ async function malwareSections({ malwarePort }: EximOptions, back: number): Prom
   return sections(text);
 }
 
+async function spamSections({ spamAddress }: EximOptions, back: number): Promise<Sections> {
+  if (spamAddress === undefined) return NOTHING;
+  const text = await deployed("exim4/spam.conf", {
+    "spamd_address = 127.0.0.1 10783": `spamd_address = ${spamAddress}`,
+    "{10025}": `{${back}}`,
+  });
+  return sections(text);
+}
+
 function configuration(base: string, nextHop: number, own: Sections): string {
   return `
 primary_hostname = mx.example.com
@@ -188,11 +199,12 @@ export async function exim(options: EximOptions): Promise<Exim> {
   const own = await hookup(options, smtp, back, socket);
   const policy = await policySections(options, back, socketDir);
   const malware = await malwareSections(options, back);
+  const spam = await spamSections(options, back);
   const all = {
     ...own,
-    main: own.main + policy.main + malware.main,
+    main: own.main + policy.main + malware.main + spam.main,
     "acl rcpt": own["acl rcpt"] + policy["acl rcpt"],
-    "acl data": own["acl data"] + policy["acl data"] + malware["acl data"],
+    "acl data": own["acl data"] + policy["acl data"] + malware["acl data"] + spam["acl data"],
   };
   await writeFile(config, configuration(base, options.nextHop, all));
   const daemon = spawn("/usr/sbin/exim4", ["-C", config, "-bdf", "-q1m"], {
