@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly progress?: (rule: string) => void;
   /** Told of each rule's first hit, as it happens. */
   readonly onHit?: (rule: Rule) => void;
-  /** Told of eval functions that threw. */
+  /** Told of eval functions that threw, and of patterns too large for V8. */
   readonly onFault?: (rule: Rule, error: unknown) => void;
 }
 
@@ -54,6 +54,8 @@ class Run implements Running {
   readonly #tally: Tally;
   readonly #reader: TextReader;
   readonly #memo = new Map<symbol, unknown>();
+  /** What FreeMail has left of the body for `body` rules; null: all of it. */
+  #body: readonly string[] | null = null;
   /** The rule at which the deadline came. */
   #stoppedAt: string | null = null;
 
@@ -65,6 +67,7 @@ class Run implements Running {
     this.#reader = new TextReader(program.templates, this.#tally, {
       goOn: (rule) => this.#goOn(rule),
       explain: options.explain ?? false,
+      fault: (rule, error) => options.onFault?.(rule, error),
     });
   }
 
@@ -80,7 +83,8 @@ class Run implements Running {
     for (const band of this.#program.bands) {
       for (const step of STEPS) {
         if (this.#tally.shortcircuit !== null || this.#stoppedAt !== null) return;
-        step(band, this.#subject, this.#reader, (rules) => this.#evals(rules));
+        const body = (): readonly string[] => this.#body ?? this.#subject.body;
+        step(band, this.#subject, this.#reader, (rules) => this.#evals(rules), body);
       }
       this.#metas(band.metas);
     }
@@ -139,6 +143,9 @@ class Run implements Running {
         return memo.get(key) as T;
       },
       tag: (name, value) => this.#tally.tags.set(name.toUpperCase(), [value]),
+      alterBody: (lines) => {
+        this.#body = lines;
+      },
     };
   }
 
@@ -171,13 +178,14 @@ type Step = (
   subject: Subject,
   reader: TextReader,
   evals: (rules: readonly EvalRule[]) => void,
+  body: () => readonly string[],
 ) => void;
 
 /** What runs in a band, in this order. */
 const STEPS: readonly Step[] = [
   ({ texts }, subject, reader) => reader.fields(texts.fields, subject),
   ({ evals }, _subject, _reader, call) => call(evals.header),
-  ({ texts }, subject, reader) => reader.texts(texts.body, "body", () => subject.body),
+  ({ texts }, _subject, reader, _call, body) => reader.texts(texts.body, "body", body),
   ({ texts }, subject, reader) => reader.texts(texts.uri, "uri", () => subject.uris),
   ({ evals }, _subject, _reader, call) => call(evals.body),
   ({ texts }, subject, reader) => reader.mimeHeaders(texts.mimeHeaders, subject),
