@@ -16,6 +16,11 @@ const received = (subject: Subject): string => subject.get("Received") ?? "";
 /** As lines with blanks instead of line ends. */
 const flat = (text: string): string => text.replace(/[\t-\r ]+/g, " ");
 
+const FLAT = Symbol("Received in one line");
+
+const flatReceived = (context: EvalContext): string =>
+  context.memo(FLAT, () => flat(received(context.subject)));
+
 const says = (subject: Subject, field: string, pattern: RegExp): boolean =>
   pattern.test(subject.get(field) ?? "");
 
@@ -32,8 +37,8 @@ export const isGated: Test = ({ subject }) => {
 };
 
 /** AOL's relays have names of one kind, which forgers like. */
-const fakeAol: Test = ({ subject }) => {
-  const lines = flat(received(subject));
+const fakeAol: Test = (context) => {
+  const lines = flatReceived(context);
   return (
     / rly-[a-z][a-z]\d\d\./i.test(lines) &&
     !/\/AOL-\d+\.\d+\.\d+\)/.test(lines) &&
@@ -75,6 +80,20 @@ const HOTMAIL_WAYS: readonly (readonly [by: "ip" | "organisation", RegExp])[] = 
   ["ip", line("from \\[66\\.218.[^ ]+\\] by [^ ]+\\.yahoo\\.com")],
 ];
 
+/** Whether a client called itself something that holds hotmail.com: by a word behind "from" or HELO, or behind "helo=" in one. */
+const saysHotmail = (lines: string): boolean => {
+  let introduced = false;
+  for (const word of lines.split(" ")) {
+    if (word.includes("hotmail.com")) {
+      const set = word.indexOf("helo=");
+      const names = word.slice(introduced ? 0 : set < 0 ? word.length : set + "helo=".length);
+      if (/hotmail\.com\b/.test(names)) return true;
+    }
+    introduced = word.endsWith("from") || word.endsWith("HELO");
+  }
+  return false;
+};
+
 type Hotmail = "forged" | "absent" | "fine";
 const HOTMAIL = Symbol("Hotmail's part in a message");
 
@@ -82,7 +101,7 @@ const HOTMAIL = Symbol("Hotmail's part in a message");
 const hotmail = (context: EvalContext): Hotmail =>
   context.memo(HOTMAIL, () => {
     const { subject } = context;
-    const lines = flat(received(subject));
+    const lines = flatReceived(context);
     if (lines.includes("from mail pickup service by hotmail.com with Microsoft SMTPSVC;")) {
       return "fine";
     }
@@ -94,7 +113,7 @@ const hotmail = (context: EvalContext): Hotmail =>
       organisation: says(subject, "X-OriginatorOrg", /hotmail\.com|msonline-outlook/),
     };
     if (HOTMAIL_WAYS.some(([by, way]) => has[by] && way.test(lines))) return "fine";
-    if (/(?:from |HELO |helo=)[^ ]*hotmail\.com\b/.test(lines)) return "forged";
+    if (saysHotmail(lines)) return "forged";
     return /\bhotmail\.com$/i.test(addressOf(subject, "From:addr")) ? "absent" : "fine";
   });
 
@@ -102,9 +121,7 @@ const eudoramail: Test = (context) => {
   const { subject } = context;
   if (!/\beudoramail\.com$/i.test(addressOf(subject, "From:addr"))) return false;
   if (isGated(context)) return false;
-  return !(
-    /by [^ ]*whowhere.com;/.test(flat(received(subject))) && says(subject, "X-Sender-Ip", IP)
-  );
+  return !(/by [^ ]*whowhere.com;/.test(flatReceived(context)) && says(subject, "X-Sender-Ip", IP));
 };
 
 const YAHOO_WAYS = [
@@ -128,7 +145,8 @@ const yahoo: Test = (context) => {
   if (!/\byahoo\.com$/i.test(from)) return false;
   const resent =
     (subject.get("Resent-From") ?? "") !== "" && (subject.get("Resent-To") ?? "") !== "";
-  const lines = flat((resent && subject.get("X-Received")) || received(subject));
+  const relayed = resent ? (subject.get("X-Received") ?? "") : "";
+  const lines = relayed === "" ? flatReceived(context) : flat(relayed);
   if (isGated(context) || fromYahooHost(subject)) return false;
   if (/\bmailer\d+\.bulk\.scd\.yahoo\.com\b/.test(lines) && /@reply\.yahoo\.com$/i.test(from)) {
     return false;

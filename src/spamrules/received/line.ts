@@ -4,7 +4,7 @@ import { authOf } from "./auth.ts";
 import { dismisses, readWith, reads, type Draft, type Reading } from "./draft.ts";
 import { GENERAL, WEBMAIL } from "./general.ts";
 import { readMarked } from "./marked.ts";
-import { SILENT, UNSAFE, bareSender } from "./silent.ts";
+import { SILENT, UNSAFE, bareSender, trimmedEnd } from "./silent.ts";
 
 /** A hop as its line tells it, before anything is known of trust. */
 export type Hop = Readonly<Omit<Draft, "fetched" | "senderOfNext" | "lookedUp">> & {
@@ -148,7 +148,7 @@ const bareIp = (ip: string): string =>
 const safe = (text: string): string => text.replace(UNSAFE, "!");
 
 const hopOf = (draft: Draft): Hop => {
-  const named = draft.rdns.replace(/\.+$/, "");
+  const named = trimmedEnd(draft.rdns, ".");
   const rdns = /^unknown$/i.test(named) || named.startsWith("[") ? "" : safe(named);
   const ip = safe(bareIp(draft.ip));
   return {

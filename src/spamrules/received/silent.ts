@@ -2,12 +2,19 @@
 // only when no reading found anything; skipping too many would make forged lines harmless, too few would make honest ones suspicious.
 import { dismisses, type Draft, type Reading } from "./draft.ts";
 
+/** Without these octets at its end. */
+export const trimmedEnd = (text: string, octets: string): string => {
+  let end = text.length;
+  while (end > 0 && octets.includes(text[end - 1] ?? "")) end--;
+  return text.slice(0, end);
+};
+
 /** Takes off what brackets an address, and shows with "!" what could break the text of relays apart. */
 export const bareSender = (sender: string): string =>
-  sender
-    .replace(/^[\t-\r ]*<*/, "")
-    .replace(/>*[\t-\r ]*$/, "")
-    .replace(UNSAFE, "!");
+  trimmedEnd(trimmedEnd(sender.replace(/^[\t-\r ]*<*/, ""), "\t\n\v\f\r "), ">").replace(
+    UNSAFE,
+    "!",
+  );
 
 /** What must not stand in the text of relays. */
 export const UNSAFE = /[\t-\r \0#[\]()<>|]/g;

@@ -127,6 +127,9 @@ const originating = (facts: TrustFacts): string[] =>
     return ip === undefined ? [] : [`from X-Originating-IP: ${ip}`];
   });
 
+/** No mail takes so long a way; what stands below so many lines is not read. */
+const MAX_LINES = 2000;
+
 /**
  * The relays of a message. `received`: the values of its Received fields from the top, folded or not.
  */
@@ -134,7 +137,7 @@ export const relaysOf = (received: readonly string[], facts: TrustFacts): Relays
   const walk = new Walk(listsOf(facts.settings));
   let sender: string | null = null;
   let field = 0;
-  for (const line of [...received, ...originating(facts)]) {
+  for (const line of [...received.slice(0, MAX_LINES), ...originating(facts)]) {
     const { hop, unparseable, fetched, senderOfNext } = readReceived(line);
     if (hop === null) walk.pass(unparseable, fetched);
     else walk.add(hop, given(sender) ? sender : hop.envfrom, field);

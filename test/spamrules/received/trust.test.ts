@@ -27,13 +27,17 @@ const walk = (
     lastField: (name) => fields[name],
   });
 
-const ips = (relays: Relays): Record<string, string> =>
-  Object.fromEntries(
-    (["trusted", "untrusted", "internal", "external"] as const).map((part) => [
-      part,
-      relays[part].map((relay) => relay.ip).join(" "),
-    ]),
-  );
+type Part = "trusted" | "untrusted" | "internal" | "external";
+
+const ips = (relays: Relays): Record<Part, string> => {
+  const of = (part: Part): string => relays[part].map((relay) => relay.ip).join(" ");
+  return {
+    trusted: of("trusted"),
+    untrusted: of("untrusted"),
+    internal: of("internal"),
+    external: of("external"),
+  };
+};
 
 describe("without networks configured", () => {
   it("believes private addresses and clients that proved themselves, up to the first other", () => {
