@@ -81,6 +81,7 @@ export function compileProgram(book: RuleBook, options: ProgramOptions): Program
       metas.at(priority),
     ),
   );
+  for (const { patterns } of matchers) for (const pattern of patterns) pattern.release();
   return {
     book,
     local,

@@ -14,6 +14,8 @@ export interface Matcher {
   /** Whether its patterns hold %{TAGS}, or its groups have names that become tags. */
   readonly usesTags: boolean;
   readonly setsTags: boolean;
+  /** Whether to know that its first pattern matches is all there is to know. */
+  readonly simple: boolean;
 }
 
 /** All that have points in the set. A rule that cannot be compiled is a problem and never hits; a dangerous one is noted and runs. */
@@ -29,15 +31,10 @@ export function compileMatchers(
     const { file, line } = rule;
     try {
       const patterns = sources.map(translate);
-      matchers.push({
-        index,
-        rule,
-        patterns,
-        usesTags: patterns.some(({ tree }) => tree.tags.size > 0),
-        setsTags: patterns.some(({ tree }) =>
-          [...tree.names.keys()].some((name) => TAG.test(name)),
-        ),
-      });
+      const usesTags = patterns.some(({ tags }) => tags.size > 0);
+      const setsTags = patterns.some(({ names }) => names.some((name) => TAG.test(name)));
+      const simple = !usesTags && !setsTags && rule.maxHits === 1 && !rule.flags.has("nosubject");
+      matchers.push({ index, rule, patterns, usesTags, setsTags, simple });
       for (const danger of patterns.map(dangerOf)) {
         if (danger !== null) problems.push({ file, line, message: `${rule.name}: ${danger}` });
       }

@@ -14,6 +14,8 @@ export interface ReaderOptions {
   /** Whether there is time for the rule. */
   goOn(rule: Rule): boolean;
   readonly explain: boolean;
+  /** A pattern that V8 will not run after all. */
+  fault(rule: Rule, error: unknown): void;
 }
 
 /** Octets of the text at hand, and numbers of candidates: shared by all messages of a thread, never held over a call. */
@@ -70,10 +72,19 @@ export class TextReader {
   uriDetails(matchers: readonly Matcher[], subject: Subject): void {
     for (const matcher of matchers) {
       if (!this.#options.goOn(matcher.rule)) return;
-      const uri = fittingUri(matcher, subject.uriDetails);
+      const uri = this.#fittingUri(matcher, subject);
       if (uri === null) continue;
       this.#tally.hit(matcher.index, 1);
       if (this.#options.explain) this.#tally.explain(matcher.index, "uri", uri);
+    }
+  }
+
+  #fittingUri(matcher: Matcher, subject: Subject): string | null {
+    try {
+      return fittingUri(matcher, subject.uriDetails);
+    } catch (error) {
+      this.#options.fault(matcher.rule, error);
+      return null;
     }
   }
 
@@ -87,14 +98,24 @@ export class TextReader {
   /** All rules of the group that the text may match. */
   #text(group: Group, text: string, name: string, at: number): void {
     const { prefilter, matchers } = group;
-    for (const number of prefilter.always) this.#count(matchers[number]!, null, text, name, at);
+    for (const number of prefilter.always) this.#one(matchers[number]!, text, name, at);
     if (prefilter.always.length === matchers.length) return;
     if (octets.length < text.length) octets = Buffer.allocUnsafe(2 * text.length);
     if (candidates.length < matchers.length) candidates = new Int32Array(2 * matchers.length);
     const length = octets.write(text, 0, "latin1");
     const found = prefilter.candidates(octets, 0, length, candidates);
-    for (let i = 0; i < found; i++) {
-      this.#count(matchers[candidates[i]!]!, null, text, name, at);
+    for (let i = 0; i < found; i++) this.#one(matchers[candidates[i]!]!, text, name, at);
+  }
+
+  /** A rule that hits at most once and captures nothing needs no more than a yes. */
+  #one(matcher: Matcher, text: string, name: string, at: number): void {
+    const { index, simple } = matcher;
+    if (!simple || this.#options.explain) return this.#count(matcher, null, text, name, at);
+    if (this.#tally.counts[index] !== 0 || !this.#options.goOn(matcher.rule)) return;
+    try {
+      if (matcher.patterns[0]!.test.test(text)) this.#tally.hit(index, 1);
+    } catch (error) {
+      this.#options.fault(matcher.rule, error);
     }
   }
 
@@ -102,8 +123,17 @@ export class TextReader {
   #missing(matcher: Matcher, field: string): void {
     const { definition } = matcher.rule;
     const text = definition.type === "header" ? (definition.ifUnset ?? "") : "";
-    if (text !== "" || matcher.setsTags || matcher.patterns[0]!.matchesNothing) {
+    if (text !== "" || matcher.setsTags || this.#matchesNothing(matcher)) {
       this.#count(matcher, null, text, field, -1);
+    }
+  }
+
+  #matchesNothing(matcher: Matcher): boolean {
+    try {
+      return matcher.patterns[0]!.matchesNothing;
+    } catch (error) {
+      this.#options.fault(matcher.rule, error);
+      return false;
     }
   }
 
@@ -116,27 +146,40 @@ export class TextReader {
     const text = value ?? definition.ifUnset ?? "";
     if (!definition.negated) return this.#count(matcher, pattern, text, field, -1);
     pattern.pattern.lastIndex = 0;
-    if (pattern.pattern.test(text)) return;
+    try {
+      if (pattern.pattern.test(text)) return;
+    } catch (error) {
+      return this.#options.fault(matcher.rule, error);
+    }
     // Perl goes on asking: with `tflags multiple` it is as many hits as it may be.
     this.#tally.hit(matcher.index, Number.isFinite(maxHits) ? maxHits : 1);
   }
 
   /** The pattern of a rule that has one of its own for each message; null: it does not run in this one. */
   #patternFor(matcher: Matcher): Captured | null {
-    if (matcher.usesTags) return this.#templates.fill(matcher, this.#tally.tags);
-    return matcher.patterns[0]!.all;
+    try {
+      if (matcher.usesTags) return this.#templates.fill(matcher, this.#tally.tags);
+      return matcher.patterns[0]!.all;
+    } catch (error) {
+      this.#options.fault(matcher.rule, error);
+      return null;
+    }
   }
 
   /** `own` is the pattern where it is not the rule's. */
   #count(matcher: Matcher, own: Captured | null, text: string, name: string, at: number): void {
+    try {
+      this.#countAll(matcher, own, text, name, at);
+    } catch (error) {
+      this.#options.fault(matcher.rule, error);
+    }
+  }
+
+  #countAll(matcher: Matcher, own: Captured | null, text: string, name: string, at: number): void {
     const { index, rule, setsTags } = matcher;
     const left = rule.maxHits - this.#tally.counts[index]!;
     if (left <= 0 || (at === 0 && name === "body" && rule.flags.has("nosubject"))) return;
     if (!this.#options.goOn(rule)) return;
-    if (rule.maxHits === 1 && own === null && !setsTags && !this.#options.explain) {
-      if (matcher.patterns[0]!.test.test(text)) this.#tally.hit(index, 1);
-      return;
-    }
     const { pattern, names } = own ?? matcher.patterns[0]!.all;
     const captured = new Map<string, Set<string>>();
     let hits = 0;

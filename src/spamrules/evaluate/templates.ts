@@ -14,7 +14,7 @@ export class Templates {
   fill(matcher: Matcher, tags: ReadonlyMap<string, readonly string[]>): Captured | null {
     const pattern = matcher.patterns[0]!;
     const texts = new Map<string, readonly string[]>();
-    for (const name of pattern.tree.tags) {
+    for (const name of pattern.tags) {
       const values = (tags.get(name) ?? []).filter((value) => value !== "");
       if (values.length === 0) return null;
       texts.set(name, values);

@@ -84,6 +84,8 @@ for (const [octet, per10000] of Object.entries({
   OFTEN[octet.charCodeAt(0)] = per10000;
 }
 
+for (let letter = 0x41; letter <= 0x5a; letter++) OFTEN[letter] = OFTEN[letter + 0x20]! / 10;
+
 /** Words that come far oftener than their letters say. */
 const COMMON = [
   "http",
@@ -108,6 +110,18 @@ export function chanceOf(text: string): number {
   for (let at = 0; at < text.length; at++) chance *= OFTEN[text.charCodeAt(at)]! / 10_000;
   if (text.length < 8 && COMMON.some((word) => text.startsWith(word))) chance *= 40;
   return Math.max(chance, 1e-9);
+}
+
+/** Chance that an octet of mail is one of these. */
+export function often(set: OctetSet): number {
+  let sum = 0;
+  let all = 0;
+  for (let octet = 0; octet < 256; octet++) {
+    const weight = OFTEN[octet]!;
+    all += weight;
+    if (set.has(octet)) sum += weight;
+  }
+  return sum / all;
 }
 
 export function chanceOfClause(clause: Clause): number {

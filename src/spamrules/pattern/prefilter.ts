@@ -1,11 +1,17 @@
 // Says which of many patterns may match a text, in one pass over it: those of whose clauses (literals.ts) each has a text in it, and
 // those without clauses. One for each kind of text that rules read. Used by run.ts.
 import { Automaton } from "./automaton.ts";
-import { type Clause, clausesOf } from "./literals.ts";
+import { chanceOfClause, type Clause, clausesOf } from "./literals.ts";
 import type { Node } from "./syntax.ts";
+import { WindowFilter } from "./window-filter.ts";
+import { rarestWindows, type Window } from "./windows.ts";
 
 /** Fewer patterns than these are all run. */
 const WORTH_IT = 3;
+/** Clauses that come oftener than this together want a window beside them. */
+const RARE = 1e-7;
+/** The bit of the window, beside those of the clauses. */
+const WINDOW = 64;
 
 export class Prefilter {
   readonly #automaton: Automaton | null;
@@ -21,26 +27,34 @@ export class Prefilter {
   readonly #bits: Uint8Array;
   #epoch = 0;
 
+  readonly #windows: WindowFilter | null;
+  /** By window: its pattern. */
+  readonly #windowOf: Int32Array;
+
   /** Patterns keep their places in the list as their numbers; null: run it always. */
   constructor(patterns: readonly (Node | null)[]) {
-    const clauses = patterns.map((root) => (root === null ? [] : clausesOf(root)));
-    const worthIt = clauses.filter((some) => some.length > 0).length >= WORTH_IT;
-    this.#full = Uint8Array.from(clauses, (some) => (worthIt ? 2 ** some.length - 1 : 0));
-    this.always = Int32Array.from(
-      patterns.map((_, number) => number).filter((number) => this.#full[number] === 0),
-    );
-    const { texts, meanings } = textsOf(worthIt ? clauses : []);
+    const known = patterns.map(knownOf);
+    const worthIt = known.filter(isKnown).length >= WORTH_IT;
+    const used = worthIt ? known : known.map(() => NOTHING);
+    this.#full = Uint8Array.from(used, allBits);
+    const numbers = patterns.map((_, number) => number);
+    this.always = Int32Array.from(numbers.filter((number) => this.#full[number] === 0));
+    const { texts, meanings } = textsOf(used.map(({ clauses }) => clauses));
     this.#automaton = texts.length === 0 ? null : new Automaton(texts);
     this.#marks = (this.#automaton?.lists ?? []).map((list) => marksOf(list, meanings));
     this.#told = new Int32Array(this.#marks.length + 1);
     this.#lists = new Int32Array(this.#marks.length);
     this.#marked = new Int32Array(patterns.length);
     this.#bits = new Uint8Array(patterns.length);
+    this.#windowOf = Int32Array.from(numbers.flatMap((at) => used[at]!.windows.map(() => at)));
+    const windows = used.flatMap((one) => one.windows);
+    this.#windows = windows.length === 0 ? null : new WindowFilter(windows);
   }
 
   /** States and octets of memory of the automaton. */
   get size(): { readonly states: number; readonly bytes: number } {
-    return { states: this.#automaton?.states ?? 0, bytes: this.#automaton?.size ?? 0 };
+    const bytes = (this.#automaton?.size ?? 0) + (this.#windows?.bytes ?? 0);
+    return { states: this.#automaton?.states ?? 0, bytes };
   }
 
   /**
@@ -48,10 +62,14 @@ export class Prefilter {
    * `always`; returns how many.
    */
   candidates(octets: Uint8Array, start: number, end: number, into: Int32Array): number {
-    if (this.#automaton === null) return 0;
     const epoch = ++this.#epoch;
-    const lists = this.#automaton.scan(octets, start, end, this.#told, epoch, this.#lists);
     let count = 0;
+    if (this.#windows !== null) {
+      this.#windows.scan(octets, start, end);
+      count = this.#markWindows(epoch, into);
+    }
+    if (this.#automaton === null) return count;
+    const lists = this.#automaton.scan(octets, start, end, this.#told, epoch, this.#lists);
     for (let at = 0; at < lists; at++) {
       const { patterns, bits } = this.#marks[this.#lists[at]!]!;
       for (let mark = 0; mark < patterns.length; mark++) {
@@ -66,6 +84,45 @@ export class Prefilter {
     }
     return count;
   }
+
+  /** Sets the bit of each window that was found; patterns that have nothing else are candidates at once. */
+  #markWindows(epoch: number, into: Int32Array): number {
+    let count = 0;
+    const { found } = this.#windows!;
+    for (let word = 0; word < found.length; word++) {
+      for (let bits = found[word]!; bits !== 0; bits &= bits - 1) {
+        const pattern = this.#windowOf[word * 32 + 31 - Math.clz32(bits & -bits)]!;
+        if (this.#marked[pattern] === epoch) continue;
+        this.#marked[pattern] = epoch;
+        this.#bits[pattern] = WINDOW;
+        if (this.#full[pattern] === WINDOW) into[count++] = pattern;
+      }
+    }
+    return count;
+  }
+}
+
+interface Known {
+  readonly clauses: readonly Clause[];
+  /** One of them has to be there; none: nothing known. */
+  readonly windows: readonly Window[];
+}
+
+const NOTHING: Known = { clauses: [], windows: [] };
+
+function knownOf(root: Node | null): Known {
+  if (root === null) return NOTHING;
+  const clauses = clausesOf(root);
+  const chance = clauses.reduce((product, clause) => product * chanceOfClause(clause), 1);
+  return { clauses, windows: chance < RARE ? [] : rarestWindows(root) };
+}
+
+function isKnown({ clauses, windows }: Known): boolean {
+  return clauses.length > 0 || windows.length > 0;
+}
+
+function allBits({ clauses, windows }: Known): number {
+  return 2 ** clauses.length - 1 + (windows.length === 0 ? 0 : WINDOW);
 }
 
 /** All texts, each once, and the pattern and bit of each clause that it is in: pattern * 8 + clause. */

@@ -1,4 +1,4 @@
-// Perl's patterns as V8's, with the same meaning on octets. Parsed at once, compiled when first needed. Used by program.ts, and by
+// Perl's patterns as V8's, with the same meaning on octets. Understood at once, compiled when first needed. Used by program.ts, and by
 // whoever matches a PerlPattern of the rule book.
 import type { PerlPattern } from "../rulebook.ts";
 import { emit } from "./emit.ts";
@@ -14,23 +14,49 @@ export interface Captured {
   readonly names: ReadonlyMap<string, readonly number[]>;
 }
 
-/** A pattern that was understood. Its regular expressions have no state but `lastIndex` of those with flag g. */
+/**
+ * A pattern that was understood. V8 may still find it too large when it first runs it, and throw. Its regular expressions have no
+ * state but `lastIndex` of those with flag g.
+ */
 export class Pattern {
-  readonly tree: Tree;
-  /** What is left of the tree for asking whether it matches at all. */
-  readonly trimmed: Node;
+  readonly perl: PerlPattern;
+  /** Names of %{NAME} in it. */
+  readonly tags: ReadonlySet<string>;
+  /** Names of its groups. */
+  readonly names: readonly string[];
+  #tree: Tree | null;
   #test: RegExp | null = null;
   #all: Captured | null = null;
   #nothing: boolean | null = null;
 
-  constructor(tree: Tree) {
-    this.tree = tree;
-    this.trimmed = trim(tree);
+  constructor(perl: PerlPattern, tree: Tree) {
+    this.perl = perl;
+    this.tags = tree.tags;
+    this.names = [...tree.names.keys()];
+    this.#tree = tree;
+  }
+
+  get tree(): Tree {
+    return this.#tree ?? parse(this.perl);
+  }
+
+  /** What is left of the tree for asking whether it matches at all. */
+  get trimmed(): Node {
+    return trim(this.tree);
+  }
+
+  /** Forgets the tree, which is a hundred times as large as the text: it is read again when it is needed. */
+  release(): void {
+    this.#tree = null;
   }
 
   /** Tells whether there is a match somewhere; not where. Not for patterns with %{TAGS}. */
   get test(): RegExp {
-    return (this.#test ??= compile(this.tree, this.trimmed, "").pattern);
+    if (this.#test === null) {
+      const { tree } = this;
+      this.#test = compile(tree, trim(tree), "").pattern;
+    }
+    return this.#test;
   }
 
   /** Whether it matches a text without octets, as a field is that is not there. */
@@ -40,28 +66,29 @@ export class Pattern {
 
   /** Finds the matches as Perl does, one after the other (flag g). Not for patterns with %{TAGS}. */
   get all(): Captured {
-    return (this.#all ??= compile(this.tree, this.tree.root, "g"));
+    if (this.#all === null) {
+      const { tree } = this;
+      this.#all = compile(tree, tree.root, "g");
+    }
+    return this.#all;
   }
 
   /** The same with texts for %{TAGS}; a new one each time. */
   filled(tags: ReadonlyMap<string, readonly string[]>): Captured {
-    return compile(this.tree, this.tree.root, "g", tags);
+    const { tree } = this;
+    return compile(tree, tree.root, "g", tags);
   }
 }
 
 /** Throws Untranslatable with a reason for the operator. */
-export function translate(pattern: PerlPattern): Pattern {
-  const tree = parse(pattern);
-  const understood = new Pattern(tree);
-  // Whether V8 takes it is asked now, since a rule that cannot be compiled is a problem to report, not one to meet in a message.
-  check(emit(tree, tree.root, { names: true, tags: NO_TAGS }));
-  return understood;
+export function translate(perl: PerlPattern): Pattern {
+  return new Pattern(perl, parse(perl));
 }
 
-/** For patterns that are no rules of their own: a RegExp that tells whether one matches; null with a reason when it cannot. */
-export function compilePerl(pattern: PerlPattern): RegExp | { readonly failed: string } {
+/** For patterns that are no rules of their own: a RegExp that tells whether one matches, or why there is none. */
+export function compilePerl(perl: PerlPattern): RegExp | { readonly failed: string } {
   try {
-    return translate(pattern).test;
+    return translate(perl).test;
   } catch (error) {
     if (error instanceof Untranslatable) return { failed: error.message };
     throw error;
@@ -75,12 +102,8 @@ function compile(
   tags: ReadonlyMap<string, readonly string[]> = NO_TAGS,
 ): Captured {
   const written = emit(tree, root, { names: flags === "g", tags });
-  return { pattern: new RegExp(written.source, written.flags + flags), names: written.names };
-}
-
-function check({ source, flags }: { readonly source: string; readonly flags: string }): void {
   try {
-    new RegExp(source, flags);
+    return { pattern: new RegExp(written.source, written.flags + flags), names: written.names };
   } catch (error) {
     throw new Untranslatable(error instanceof Error ? error.message : String(error));
   }
