@@ -24,6 +24,10 @@ const NEEDLESS = /=(?:09|3[0-9ABCEF]|[2456][0-9A-F]|7[0-9A-E])/g;
 /** A line of quoted-printable that is longer, its "\n" counted, is long. */
 const LONG_LINE = 79;
 
+/** Charsets that are remembered, and how much of each: a name is not longer. */
+const MOST_CHARSETS = 1000;
+const LONGEST_NAME = 200;
+
 interface Leaf {
   readonly type: string;
   readonly charset: string | null;
@@ -91,7 +95,7 @@ class Scan {
       this.#counts.set("mime_base64_encoded_text", 1);
     if (isOddIso(charset)) this.#counts.set("mime_bad_iso_charset", 1);
     if (!/[a-z]/.test(charset)) return;
-    this.#charsets.push(...charset.split(/[\t-\r ]+/).filter((name) => name !== ""));
+    if (this.#charsets.length < MOST_CHARSETS) this.#charsets.push(charset.slice(0, LONGEST_NAME));
     if (!this.#locales.includes("all") && !fitsLocales(charset, this.#locales))
       this.#counts.set("mime_faraway_charset", 1);
   }
@@ -143,7 +147,7 @@ class Scan {
       illegalAscii: this.#illegalAscii,
       unicodeRatio,
       quotedRatio,
-      charsets: this.#charsets,
+      charsets: this.#charsets.flatMap((charset) => charset.split(/[\t-\r ]+/)),
     };
   }
 
@@ -157,7 +161,7 @@ class Scan {
 
 /** "iso-" with two more pieces that is none of the usual ones. */
 function isOddIso(name: string): boolean {
-  const charset = name.slice(0, 200);
+  const charset = name.slice(0, LONGEST_NAME);
   return (
     /iso-[^\t-\r ]+-[^\t-\r ]+\b/.test(charset) &&
     !/iso-(?:8859-\d{1,2}|2022-(?:jp|kr))\b/.test(charset)

@@ -23,6 +23,9 @@ const SEPARATOR = /[\t-\r ]*(?:[,;]|(?![^]))/y;
 const NOT_SPACE = /[^\t-\r ]*/y;
 const NO_ANGLE_OR_AT = /[^>@]*/y;
 
+/** Ways to read further <…> that are tried. */
+const MOST_TRIES = 30;
+
 interface Tail {
   readonly comment: string | null;
   readonly end: number;
@@ -128,7 +131,7 @@ function matchMore(text: string, at: number, failed: Set<number>): Tail | null {
   if (failed.has(at)) return null;
   failed.add(at);
   const open = behind(SPACES, text, at);
-  if (text[open] === "<") {
+  if (text[open] === "<" && failed.size < MOST_TRIES) {
     const start = behind(SPACES, text, open + 1);
     const ends: (readonly [number, number])[] = [];
     const quoted = behind(QUOTED, text, start);

@@ -75,8 +75,12 @@ const ALIASES: readonly (readonly [RegExp, string | ((found: string) => string |
   [/^(?:unicode-1-1-)?utf-?7$/, "utf-7"],
 ];
 
+/** A longer name is none. */
+const LONGEST = 100;
+
 /** Lower case, one of the names that single-byte.ts and multi-byte.ts know, or one that nobody knows. */
 export function charsetName(declared: string): string {
+  if (declared.length > LONGEST) return "";
   let name = declared.toLowerCase();
   // "iso 8859_1": blanks and underscores count as dashes, the first run of them.
   const spaced = /^([^\t-\r _]+)[\t-\r _]+([^\t-\r _]*)$/.exec(name);
