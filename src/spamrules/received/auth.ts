@@ -10,6 +10,8 @@ const GMAIL_ID =
 /** Gmail's own clients: known by the kind of id. */
 const gmail = (line: string): string => {
   if (!line.includes(" by mx.google.com with ESMTPS id ") || !GMAIL_ID.test(line)) return "";
+  const cipher = line.indexOf(" cipher=");
+  if (cipher < 0 || line.lastIndexOf(")") < cipher) return "";
   const found = /\(version=([^ ]+) cipher=([^)]+)\)/.exec(line);
   return found === null ? "" : `GMail - transport=${found[1]} cipher=${found[2]}`;
 };

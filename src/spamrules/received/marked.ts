@@ -18,6 +18,26 @@ const unknownIsNone = (draft: Draft): void => {
   if (draft.rdns === "unknown") draft.rdns = "";
 };
 
+const EXCHANGE = / with (?:Microsoft SMTP Server|mapi id)(?= )/g;
+const VERSION = /\d+\.\d+\.\d+\.\d+(?:$| )/y;
+
+/** Its name, perhaps a remark in brackets, its version. */
+const isExchange = (line: string): boolean => {
+  let closed = 0;
+  for (const found of line.matchAll(EXCHANGE)) {
+    let at = found.index + found[0].length + 1;
+    if (line[at] === "(") {
+      if (closed < at) closed = line.indexOf(")", at);
+      if (closed < 0) return false;
+      if (closed === at + 1 || line[closed + 1] !== " ") continue;
+      at = closed + 2;
+    }
+    VERSION.lastIndex = at;
+    if (VERSION.test(line)) return true;
+  }
+  return false;
+};
+
 const GROUPS: readonly Group[] = [
   // Microsoft's IIS mailer, which looks no names up, and its pickup directory, which is no hop.
   {
@@ -29,9 +49,7 @@ const GROUPS: readonly Group[] = [
   },
   // Microsoft Exchange from 2007 on. Its id is a version.
   {
-    mark: (line) =>
-      (line.includes(" with Microsoft SMTP Server ") || line.includes(" with mapi id ")) &&
-      / with (?:Microsoft SMTP Server|mapi id) (?:\([^)]+\) )?\d+\.\d+\.\d+\.\d+(?:$| )/.test(line),
+    mark: isExchange,
     readings: [
       reads("{helo} ({[}{ip}{/(?:%[A-Z0-9._~-]*)?/}{]}) by {by} ", {
         then: (draft) => {
