@@ -1,6 +1,6 @@
 // Networks as trusted_networks lines write them: "10.", "192.168.1", "192.0.2.0/24", "192.0.2.1-192.0.2.9", "[2001:db8::1]", each with
 // "!" in front for an exception; here in one spelling.
-import { BlockList, isIPv4, isIPv6 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 
 /** "192.0.2.0/24" (with "!" when excluded), several for a range; null for anything else. */
 export function cidrs(text: string): readonly string[] | null {
@@ -10,16 +10,39 @@ export function cidrs(text: string): readonly string[] | null {
   return nets?.map((net) => (excluded ? `!${net}` : net)) ?? null;
 }
 
-/** Whether `outer` holds all of `inner`, both as `cidrs` gives them, without "!". */
-export function holds(outer: string, inner: string): boolean {
-  const [outerAddress = "", outerBits = "0"] = outer.split("/");
-  const [innerAddress = "", innerBits = "0"] = inner.split("/");
-  const family = isIPv6(outerAddress) ? "ipv6" : "ipv4";
-  if (family !== (isIPv6(innerAddress) ? "ipv6" : "ipv4")) return false;
-  if (Number(innerBits) < Number(outerBits)) return false;
-  const block = new BlockList();
-  block.addSubnet(outerAddress, Number(outerBits), family);
-  return block.check(innerAddress, family);
+export interface Network {
+  /** As `cidrs` gives it. */
+  readonly text: string;
+  readonly excluded: boolean;
+  readonly bits: number;
+  /** Its first bits, for comparing: of the whole address when IPv6, else of the last 32. */
+  readonly prefix: bigint;
+  readonly size: 32 | 128;
+}
+
+export function network(text: string): Network {
+  const [address = "", length = "0"] = text.replace(/^!/, "").split("/");
+  const size = isIPv4(address) ? 32 : 128;
+  const bits = Number(length);
+  const whole = size === 32 ? BigInt(number4(address)) : number6(address);
+  return { text, excluded: text.startsWith("!"), bits, prefix: whole >> BigInt(size - bits), size };
+}
+
+/** Whether `outer` holds all of `inner`, whatever is excluded. */
+export function holds(outer: Network, inner: Network): boolean {
+  if (outer.size !== inner.size || inner.bits < outer.bits) return false;
+  return inner.prefix >> BigInt(inner.bits - outer.bits) === outer.prefix;
+}
+
+/** The same question to many networks at once. */
+export function holdersOf(nets: readonly Network[]): (inner: Network) => boolean {
+  const known = new Set(nets.map(({ size, bits, prefix }) => `${size}/${bits}/${prefix}`));
+  const lengths = [...new Set(nets.map(({ bits }) => bits))];
+  return ({ size, bits, prefix }) =>
+    lengths.some(
+      (length) =>
+        length <= bits && known.has(`${size}/${length}/${prefix >> BigInt(bits - length)}`),
+    );
 }
 
 function single(text: string): string[] | null {
@@ -70,6 +93,23 @@ function range(text: string): string[] | null {
 
 function number4(address: string): number {
   return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+}
+
+/** Of an address that isIPv6 believes. */
+function number6(address: string): bigint {
+  const plain = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (v4) => {
+    const value = number4(v4);
+    return `${Math.floor(value / 65536).toString(16)}:${(value % 65536).toString(16)}`;
+  });
+  const [left = "", right] = plain.split("::");
+  const groups = (part: string): string[] => (part === "" ? [] : part.split(":"));
+  const head = groups(left);
+  const tail = groups(right ?? "");
+  const middle = new Array<string>(Math.max(0, 8 - head.length - tail.length)).fill("0");
+  return [...head, ...middle, ...tail].reduce(
+    (sum, group) => sum * 65536n + BigInt(`0x${group}`),
+    0n,
+  );
 }
 
 function text4(value: number): string {

@@ -1,5 +1,6 @@
 // A rule book while its lines are read: everything still by name and free to be said again by a later line.
 import type { Definition, PerlPattern, Place, Problem } from "../rulebook.ts";
+import type { Network } from "./cidr.ts";
 import type { Reader } from "./condition.ts";
 
 /** Lists of globs under the text that put them there, which is also what takes them off again. */
@@ -34,11 +35,12 @@ export interface Draft extends Reader {
   readonly enlisted: Map<string, Globs>;
   readonly addressPairs: Map<string, Map<string, string[]>>;
   readonly hosts: Map<string, Map<string, boolean>>;
-  readonly networks: Map<NetworkList, string[]>;
+  readonly networks: Map<NetworkList, Network[]>;
   readonly originatingIpHeaders: string[];
   readonly rewriteHeader: Map<string, string>;
-  headersSpam: readonly Header[];
-  headersHam: readonly Header[];
+  /** By name in small letters, in order. */
+  readonly headersSpam: Map<string, Header>;
+  readonly headersHam: Map<string, Header>;
   reportTemplate: string;
   unsafeReportTemplate: string;
   reportSafe: 0 | 1 | 2;
@@ -98,8 +100,8 @@ export function newDraft(reader: {
     networks: new Map(),
     originatingIpHeaders: [],
     rewriteHeader: new Map(),
-    headersSpam: [checker],
-    headersHam: [checker],
+    headersSpam: new Map([["checker-version", checker]]),
+    headersHam: new Map([["checker-version", checker]]),
     reportTemplate: "",
     unsafeReportTemplate: "",
     reportSafe: 1,

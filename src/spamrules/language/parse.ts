@@ -31,6 +31,7 @@ interface Handler {
 }
 
 const MAX_DEPTH = 16;
+const MAX_LINE = 256 * 1024;
 const HANDLERS = new Map<string, LineReader>(
   [RULE_LINES, SCORE_LINES, LIST_LINES, SETTING_LINES].flatMap(Object.entries),
 );
@@ -65,6 +66,8 @@ class Parser {
   readonly #sources: RuleTexts;
   readonly #language: string;
   readonly #read: Set<string>;
+  /** How often the file under way holds a directive that nobody reads. */
+  readonly #unreadable = new Map<string, { readonly line: number; count: number }>();
   readonly #answers = new Map<string, boolean>();
   #open: Open[] = [];
   #skipping = false;
@@ -96,6 +99,16 @@ class Parser {
     for (const { line } of this.#open) complain(this.#draft, "if without endif", { file, line });
     this.#open = [];
     this.#skipping = false;
+    for (const [message, { line, count }] of this.#unreadable)
+      complain(this.#draft, count > 1 ? `${message} (${count} lines)` : message, { file, line });
+    this.#unreadable.clear();
+  }
+
+  /** Told once for each file, at its first line. */
+  #unread(message: string): void {
+    const known = this.#unreadable.get(message);
+    if (known !== undefined) known.count++;
+    else this.#unreadable.set(message, { line: this.#draft.place.line, count: 1 });
   }
 
   #line(raw: string): void {
@@ -108,6 +121,10 @@ class Parser {
         if (!this.#language.startsWith(lower(wanted))) return;
         text = rest;
       }
+    }
+    if (text.length > MAX_LINE) {
+      complain(this.#draft, `line longer than ${MAX_LINE} octets`);
+      return;
     }
     const [word, value] = cut(text);
     const key = lower(word).replaceAll("-", "_");
@@ -168,20 +185,23 @@ class Parser {
     const { place } = this.#draft;
     const files = this.#sources.includes.get(place.file)?.get(value);
     if (value === "") complain(this.#draft, "include of what?");
-    else if (files === undefined || files.length === 0)
+    if (value === "") return;
+    if (files === undefined || files.length === 0)
       complain(this.#draft, `${value} cannot be included`);
-    else if (this.#depth >= MAX_DEPTH) complain(this.#draft, `included deeper than ${MAX_DEPTH}`);
-    else {
-      this.#close();
-      this.#depth++;
-      for (const text of files) {
-        if (this.#read.has(text.file)) continue;
-        this.#read.add(text.file);
-        this.file(text);
-      }
-      this.#depth--;
-      this.#draft.place = place;
+    this.#close();
+    if (this.#depth >= MAX_DEPTH) complain(this.#draft, `included deeper than ${MAX_DEPTH}`);
+    else this.#each(files ?? []);
+    this.#draft.place = place;
+  }
+
+  #each(files: readonly RuleText[]): void {
+    this.#depth++;
+    for (const text of files) {
+      if (this.#read.has(text.file)) continue;
+      this.#read.add(text.file);
+      this.file(text);
     }
+    this.#depth--;
   }
 
   #requireVersion(value: string): void {
@@ -200,12 +220,12 @@ class Parser {
       RENAMED[key] ?? key.replace("whitelist", "welcomelist").replace("blacklist", "blocklist");
     const handler = handlerOf(name);
     if (handler === null) {
-      complain(this.#draft, `"${key}" is not known`);
+      this.#unread(`"${key}" is not known`);
       return;
     }
     const { plugins } = handler;
     if (plugins.length > 0 && !plugins.some((plugin) => this.#draft.plugins.has(plugin))) {
-      complain(this.#draft, `"${key}" needs ${plugins.join(" or ")}, which is not loaded`);
+      this.#unread(`"${key}" needs ${plugins.join(" or ")}, which is not loaded`);
       return;
     }
     const fault = handler.read(this.#draft, value, name);

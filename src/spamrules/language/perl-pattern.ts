@@ -5,12 +5,10 @@ const CLOSING: Readonly<Record<string, string>> = { "{": "}", "(": ")", "<": ">"
 /** Flags that have a meaning within a pattern, and those that have none and do no harm. */
 const MEANT = /^[imsxanuldp]*$/;
 const HARMLESS = /[dp]/g;
-const MAX_LENGTH = 64 * 1024;
 const TEMPLATE = /(?<!\\)%\{[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*(?:\([^)}]*\))?\}/;
 
 /** The pattern without its delimiters, or why SpamAssassin would refuse it. */
 export function perlPattern(text: string): PerlPattern | string {
-  if (text.length > MAX_LENGTH) return `pattern longer than ${MAX_LENGTH} octets`;
   const opened = /^\/|^(?:m|qr)(\W)/.exec(text);
   if (opened === null) return "pattern without delimiters";
   const opening = opened[1] ?? "/";

@@ -1,5 +1,6 @@
 // The files of rule directories as texts, in the order in which SpamAssassin reads them: site *.pre, rules *.pre, rules *.cf, site *.cf,
 // then what the operator adds. Read once, bounded; parse.ts makes a book of them.
+import { constants } from "node:fs";
 import { open, readdir, realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -99,7 +100,8 @@ class Reading {
   async #octets(path: string, included: boolean): Promise<string | null> {
     if (this.#known.size >= MAX_FILES) return this.#complain(path, `more than ${MAX_FILES} files`);
     try {
-      const handle = await open(path);
+      // A pipe must not keep us waiting.
+      const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
       try {
         const found = await handle.stat();
         if (!found.isFile()) return null;

@@ -14,15 +14,15 @@ type Tags = Draft["replacing"];
 export function replaceTags(pattern: PerlPattern, tags: Tags): PerlPattern | null {
   let text = FRONT + pattern.source;
   for (let pass = 0; pass < MAX_PASSES; pass++) {
-    const { text: next, again } = replaceOnce(text, tags);
-    if (next.length > MAX_LENGTH) return null;
-    text = next;
-    if (!again) break;
+    const next = replaceOnce(text, tags);
+    if (next === null) return null;
+    text = next.text;
+    if (!next.again) break;
   }
   return { source: text.slice(FRONT.length), flags: pattern.flags };
 }
 
-function replaceOnce(text: string, tags: Tags): { text: string; again: boolean } {
+function replaceOnce(text: string, tags: Tags): { text: string; again: boolean } | null {
   const start = quote(tags.start);
   const end = quote(tags.end);
   const names: Record<string, string | undefined> = {};
@@ -41,18 +41,22 @@ function replaceOnce(text: string, tags: Tags): { text: string; again: boolean }
   const post = tags.post.get(names["post"] ?? "");
   const inter = tags.inter.get(names["inter"] ?? "");
   let again = false;
-  const replaced = pieces.map((piece) => {
+  let built = "";
+  for (const piece of pieces) {
     let now = piece;
     if (pre !== undefined) now = now.replace(tag, (whole) => pre + whole);
     if (post !== undefined) now = now.replace(new RegExp(tag, "g"), (whole) => whole + post);
     if (inter !== undefined && now === "") now = inter;
     const name = tag.exec(now)?.[1];
     const instead = name === undefined ? undefined : tags.tags.get(name);
-    if (name === undefined || instead === undefined) return now;
-    again ||= /<[^>]+>/.test(instead);
-    return now.replaceAll(tags.start + name + tags.end, () => instead);
-  });
-  return { text: replaced.join(""), again };
+    if (name !== undefined && instead !== undefined) {
+      again ||= /<[^>]+>/.test(instead);
+      now = now.replaceAll(tags.start + name + tags.end, () => instead);
+    }
+    built += now;
+    if (built.length > MAX_LENGTH) return null;
+  }
+  return { text: built, again };
 }
 
 function quote(text: string): string {

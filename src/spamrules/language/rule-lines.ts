@@ -14,6 +14,7 @@ type Kind = "body" | "rawbody" | "full" | "uri";
 type EvalKind = Extract<Definition, { type: "eval" }>["on"];
 
 const MAX_NAME = 100;
+const MAX_TEXT = 32 * 1024;
 const FIELD = /^([\w.-]+(?::|(?::[a-z]+){1,2})?)[\t-\r ]*([=!]~)[\t-\r ]*(.+)$/;
 const MIME_FIELD = /^([^:\t-\r ]+(?::(?:raw)?)?)[\t-\r ]*([=!]~)[\t-\r ]*(.+)$/;
 const MODIFIER = /:(?!(?:raw|addr|name|host|domain|ip|revip|first|last)\b)/i;
@@ -77,7 +78,8 @@ export const RULE_LINES: LineReaders = {
 function named(read: (draft: Draft, name: string, text: string) => string | undefined): LineReader {
   return (draft, value) => {
     const [name, text] = cut(value);
-    return text === "" ? (name === "" ? MISSING : INVALID) : read(draft, name, text);
+    if (text === "") return name === "" ? MISSING : INVALID;
+    return text.length > MAX_TEXT ? `longer than ${MAX_TEXT} octets` : read(draft, name, text);
   };
 }
 

@@ -1,5 +1,6 @@
 // The lines that set what is no list and no rule: networks, headers, report, and every plain setting by the form of its value.
-import { cidrs, holds } from "./cidr.ts";
+import { cidrs, holds, network } from "./cidr.ts";
+import type { Network } from "./cidr.ts";
 import { INVALID, MISSING, complain, under } from "./draft.ts";
 import type { Draft, Header, LineReader, LineReaders, NetworkList } from "./draft.ts";
 import { addAddresses, bare } from "./list-lines.ts";
@@ -9,6 +10,7 @@ import { cut, lower, words } from "./text.ts";
 
 const DURATION = /^\+?(\d+(?:\.\d*)?)[\t-\r ]*([smhdw])?$/i;
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+const LOOPBACK = ["127.0.0.0/8", "::1/128"];
 const HEADER = /^(ham|spam|all)[\t-\r ]+([A-Za-z0-9_-]+)(?:[\t-\r ]+(.*))?$/s;
 
 export const SETTING_LINES: LineReaders = {
@@ -39,29 +41,32 @@ export const SETTING_LINES: LineReaders = {
     const [, on, name, text] = HEADER.exec(value) ?? [];
     if (on === undefined || name === undefined || text === undefined) return INVALID;
     const added: Header = [name, unescape(text.replace(/^"(.*)"$/s, "$1"))];
-    if (on !== "spam") draft.headersHam = [...without(draft.headersHam, name), added];
-    if (on !== "ham") draft.headersSpam = [...without(draft.headersSpam, name), added];
+    for (const headers of headersOf(draft, on)) {
+      headers.delete(lower(name));
+      headers.set(lower(name), added);
+    }
     return undefined;
   },
   remove_header: (draft, value) => {
     const [, on, name, more] = HEADER.exec(value) ?? [];
     if (on === undefined || name === undefined || more !== undefined) return INVALID;
     if (name === "Checker-Version") return undefined;
-    if (on !== "spam") draft.headersHam = without(draft.headersHam, name);
-    if (on !== "ham") draft.headersSpam = without(draft.headersSpam, name);
+    for (const headers of headersOf(draft, on)) headers.delete(lower(name));
     return undefined;
   },
   clear_headers: bare((draft) => {
-    const kept = draft.headersHam.filter(([name]) => lower(name) === "checker-version");
-    draft.headersHam = kept.slice(0, 1);
-    draft.headersSpam = kept.slice(0, 1);
+    // What ham had under this name, both have now.
+    const kept = draft.headersHam.get("checker-version");
+    for (const headers of headersOf(draft, "all")) {
+      headers.clear();
+      if (kept !== undefined) headers.set("checker-version", kept);
+    }
   }),
   report_safe: (draft, value) => {
     if (!/^[012]$/.test(value)) return value === "" ? MISSING : INVALID;
     draft.reportSafe = Number(value) as 0 | 1 | 2;
-    const has = draft.headersSpam.some(([name]) => lower(name) === "report");
-    if (draft.reportSafe === 0 && !has)
-      draft.headersSpam = [...draft.headersSpam, ["Report", "_REPORT_"]];
+    if (draft.reportSafe === 0 && !draft.headersSpam.has("report"))
+      draft.headersSpam.set("report", ["Report", "_REPORT_"]);
     return undefined;
   },
   report: (draft, value) => {
@@ -145,25 +150,24 @@ function addNetworks(list: NetworkList): LineReader {
   return (draft, value) => {
     if (value === "") return MISSING;
     const nets = under(draft.networks, list, () =>
-      list === "msa" ? [] : ["127.0.0.0/8", "::1/128"],
+      list === "msa" ? [] : [...LOOPBACK].map((text) => network(text)),
     );
     for (const word of words(value)) {
       const read = cidrs(word);
       if (read === null) complain(draft, `"${word}" is no network`);
-      for (const net of read ?? []) addNetwork(draft, nets, net);
+      for (const net of read ?? []) addNetwork(draft, nets, network(net));
     }
     return undefined;
   };
 }
 
 /** The first that holds an address decides, so what an earlier one holds already comes too late. */
-function addNetwork(draft: Draft, nets: string[], net: string): void {
-  const bare = (text: string): string => text.replace(/^!/, "");
+function addNetwork(draft: Draft, nets: Network[], net: Network): void {
   // Past so many, SpamAssassin no longer looks either.
-  const earlier = nets.slice(0, 200).find((other) => holds(bare(other), bare(net)));
+  const earlier = nets.length < 200 ? nets.find((other) => holds(other, net)) : undefined;
   if (earlier === undefined) nets.push(net);
-  else if (earlier.startsWith("!") !== net.startsWith("!"))
-    complain(draft, `${net} comes too late behind ${earlier}`);
+  else if (earlier.excluded !== net.excluded)
+    complain(draft, `${net.text} comes too late behind ${earlier.text}`);
 }
 
 function loadPlugin(draft: Draft, value: string): string | undefined {
@@ -198,8 +202,9 @@ function dropWords(draft: Draft, name: string, gone: readonly string[]): void {
   );
 }
 
-function without(headers: readonly Header[], name: string): Header[] {
-  return headers.filter(([known]) => lower(known) !== lower(name));
+function headersOf(draft: Draft, on: string): Map<string, Header>[] {
+  const both = [draft.headersHam, draft.headersSpam];
+  return on === "all" ? both : on === "ham" ? both.slice(0, 1) : both.slice(1);
 }
 
 /** Parentheses would end a comment in a From or To. */

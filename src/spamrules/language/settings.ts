@@ -1,6 +1,7 @@
 // The settings of a finished draft, defaults filled in.
 import type { Settings } from "../rulebook.ts";
-import { holds } from "./cidr.ts";
+import { holdersOf } from "./cidr.ts";
+import type { Network } from "./cidr.ts";
 import { complain } from "./draft.ts";
 import type { Draft, Globs } from "./draft.ts";
 import { words } from "./text.ts";
@@ -21,8 +22,8 @@ export function settingsOf(draft: Draft): Settings {
     okLocales: words(text(draft, "ok_locales") ?? "all"),
     reportSafe: draft.reportSafe,
     rewriteHeader: draft.rewriteHeader,
-    headersSpam: draft.headersSpam,
-    headersHam: draft.headersHam,
+    headersSpam: [...draft.headersSpam.values()],
+    headersHam: [...draft.headersHam.values()],
     reportTemplate: draft.reportTemplate,
     unsafeReportTemplate: draft.unsafeReportTemplate,
     subjectPrefixes: draft.subjectPrefixes,
@@ -62,20 +63,21 @@ function listed(lists: ReadonlyMap<string, Globs>): Map<string, readonly string[
 
 /** Internal and MSA networks must be trusted ones too; those that are not fall away. */
 function networksOf(draft: Draft): Record<"trusted" | "internal" | "msa", readonly string[]> {
-  const { trusted = [], internal = [], msa = [] } = Object.fromEntries(draft.networks);
-  const within = trusted.length > 0 ? trusted : internal;
-  const kept = (name: string, list: readonly string[]): readonly string[] => {
-    if (within.length === 0 || list === within) return list;
-    return list.filter((net) => {
-      if (net.startsWith("!") || contains(within, net)) return true;
-      const where = within === trusted ? "trusted_networks" : "internal_networks";
-      complain(draft, `${name}: ${net} is not among ${where} and does not count`);
+  const list = (name: "trusted" | "internal" | "msa"): readonly Network[] =>
+    draft.networks.get(name) ?? [];
+  const within = list("trusted").length > 0 ? "trusted" : "internal";
+  const isWithin = holdersOf(list(within).filter(({ excluded }) => !excluded));
+  const texts = (name: "trusted" | "internal" | "msa"): string[] => {
+    const kept = list(name).filter((net) => {
+      if (name === within || list(within).length === 0 || net.excluded || isWithin(net))
+        return true;
+      complain(
+        draft,
+        `${name}_networks: ${net.text} is not among ${within}_networks and does not count`,
+      );
       return false;
     });
+    return kept.map(({ text: net }) => net);
   };
-  return { trusted, internal: kept("internal_networks", internal), msa: kept("msa_networks", msa) };
-}
-
-function contains(nets: readonly string[], net: string): boolean {
-  return nets.some((outer) => !outer.startsWith("!") && holds(outer, net));
+  return { trusted: texts("trusted"), internal: texts("internal"), msa: texts("msa") };
 }
