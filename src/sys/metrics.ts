@@ -32,6 +32,7 @@ export interface Metrics {
   readonly linkRequests: Counter<"result">;
   readonly handedOn: Counter;
   readonly history: Counter<"result">;
+  readonly bayesLessons: Counter<"result">;
   readonly dnsQuestions: Counter<"status">;
   readonly dnsxl: Counter<"zone" | "result">;
   readonly dnsxlHealthy: Gauge<"zone">;
@@ -105,6 +106,11 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
     history: counter(
       "history_total",
       "Messages for the history, by whether they are in it (written) or could not be (dropped)",
+      ["result"],
+    ),
+    bayesLessons: counter(
+      "bayes_lessons_total",
+      "Messages of training folders, by what became of them: learned, relearned (taught otherwise before), known, failed (could not be read), capped (a mailbox had taught enough that day)",
       ["result"],
     ),
     ...policyMetrics(make),
