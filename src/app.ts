@@ -161,7 +161,7 @@ class Rooms {
     this.accounts = accounts(config, store, log, metrics);
     this.greylist = greylisting(config, store, this.lookups, log, metrics);
     this.scanning = virusScanning(config, log, metrics);
-    this.scoring = scoring(config, spam, { log, metrics });
+    this.scoring = scoring(config, spam, { log, metrics }, store);
     this.bench = benchOf(source, config, this.means());
     this.lookups.use(this.bench.rules);
     this.signer = signer(this.bench.rules.dkim, config.dkim.keys);
@@ -229,13 +229,12 @@ class Rooms {
     const { config, spool, log, metrics } = this;
     return spamdService({
       config,
-      engine: this.scoring.engine,
+      scoring: this.scoring,
       judging: {
         around: surroundings(config, () => asksText(this.bench.rules), this.deep),
         bench: () => this.bench,
         judging: { checkDeadlineMs: config.limits.check_deadline, onCheck: this.onCheck },
       },
-      learn: null,
       spool,
       admit: () => this.admission.stream(),
       log,

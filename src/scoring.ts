@@ -1,5 +1,6 @@
 // The spam scorer of one worker, wired: the client over the configured spamds, the engine for SpamAssassin's rules, or both, and what they
 // tell metrics and log. Made by app.ts and by `postern scan`.
+import { bayesMemory, type BayesMemory } from "./checks/bayes-memory.ts";
 import { both, type Difference } from "./checks/spam-both.ts";
 import { BY_ENGINE, engineScorer } from "./checks/spam-engine.ts";
 import type { Scorer } from "./checks/spam-scorer.ts";
@@ -7,8 +8,10 @@ import type { SpamMeans } from "./checks/spam.ts";
 import { parseEndpoint, type Endpoint } from "./clients/endpoint.ts";
 import { spamd } from "./clients/spamd.ts";
 import type { Config } from "./config.ts";
+import { teacher, type Teacher } from "./learning.ts";
 import { liveEngine, type LiveEngine } from "./live-engine.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
+import type { Store } from "./state/store.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 
@@ -22,6 +25,10 @@ export interface Scoring {
   readonly means: SpamMeans | null;
   /** null when postern does not score itself. */
   readonly engine: LiveEngine | null;
+  /** What Bayes learned; null when it is not asked. */
+  readonly memory: BayesMemory | null;
+  /** Who teaches it, for TELL; null where nothing is learned. */
+  readonly teacher: (() => Teacher) | null;
   close(): Promise<void>;
 }
 
@@ -32,14 +39,21 @@ export function spamdEndpoints(config: Config): readonly Endpoint[] {
 
 /**
  * `rules` are those of the engine, null without any. Without metrics and log (a command) nobody is told, and each hit says on what.
+ * Without a store nothing was learned.
  */
-export function scoring(config: Config, rules: EngineData | null, told: Told | null): Scoring {
+export function scoring(
+  config: Config,
+  rules: EngineData | null,
+  told: Told | null,
+  store: Pick<Store, "tokens"> | null = null,
+): Scoring {
   const { engine: which, serve } = config.spam;
   const live =
     (which === "native" || which === "both") && rules !== null
       ? liveEngine(config, rules, told)
       : null;
-  const ours = live === null ? null : nativeScorer(live, told);
+  const memory = store === null || live === null ? null : memoryOf(config, store, told);
+  const ours = live === null ? null : nativeScorer(live, memory, told);
   const theirs =
     (which === "spamd" || which === "both") && spamdEndpoints(config).length > 0
       ? spamdScorer(config, told)
@@ -49,6 +63,7 @@ export function scoring(config: Config, rules: EngineData | null, told: Told | n
       ? (ours ?? theirs)
       : compared(config, serve === "native" ? [ours, theirs] : [theirs, ours], told);
   const { maxSize, oversize } = sizes(config);
+  let taught: Teacher | null = null;
   return {
     means:
       scorer === null
@@ -63,7 +78,14 @@ export function scoring(config: Config, rules: EngineData | null, told: Told | n
             mtaNames: new Set(config.networks.mta_names.map((name) => name.toLowerCase())),
           },
     engine: live,
-    close: async () => live?.close(),
+    memory,
+    teacher:
+      store === null || rules === null || memory === null
+        ? null
+        : () => (taught ??= teacher(config, rules, store.tokens)),
+    close: async () => {
+      await Promise.all([live?.close(), taught?.close()]);
+    },
   };
 }
 
@@ -72,9 +94,24 @@ function sizes({ spam, spamd: servers }: Config): Pick<SpamMeans, "maxSize" | "o
   return { maxSize, oversize };
 }
 
-function nativeScorer(live: LiveEngine, told: Told | null): Scorer {
+function memoryOf(
+  { bayes }: Config,
+  { tokens }: Pick<Store, "tokens">,
+  told: Told | null,
+): BayesMemory | null {
+  if (!bayes.enabled) return null;
+  return bayesMemory({
+    store: tokens,
+    minSpam: bayes.min_spam,
+    minHam: bayes.min_ham,
+    warn: (text) => told?.log.warn(text),
+  });
+}
+
+function nativeScorer(live: LiveEngine, bayes: BayesMemory | null, told: Told | null): Scorer {
   return engineScorer({
     engine: () => live.current,
+    bayes,
     explain: told === null,
     onResult: (result) => told?.metrics.spamEngine.inc({ result }),
   });

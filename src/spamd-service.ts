@@ -1,12 +1,13 @@
 // The spamd service of a worker: its listeners over the rooms that the filter has too (rules, spool, the engine that scores). Wired here,
 // so that app.ts stays the place where listeners start and nothing else.
+import { bayesFor } from "./checks/spam-engine.ts";
 import { firstOctets } from "./checks/spam-copy.ts";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { answerRspam, type AnswerRspamMeans } from "./engine/answer-rspam.ts";
 import { isLocal } from "./judging.ts";
-import type { LiveEngine } from "./live-engine.ts";
 import { networks } from "./mail/ip.ts";
+import type { Scoring } from "./scoring.ts";
 import type { Listener } from "./servers/listener.ts";
 import {
   spamdServer,
@@ -21,14 +22,12 @@ import type { Spool } from "./sys/spooled.ts";
 
 export interface SpamdRooms {
   readonly config: Config;
-  /** null: there are no rules. */
-  readonly engine: LiveEngine | null;
+  /** Without an engine there are no rules. */
+  readonly scoring: Pick<Scoring, "engine" | "memory" | "teacher">;
   /** For Exim's variant=rspamd: as the filter judges. */
   readonly judging: Pick<AnswerRspamMeans, "around" | "bench"> & {
     readonly judging: Omit<AnswerRspamMeans["judging"], "isLocal">;
   };
-  /** What learns from TELL; null: nothing does. */
-  readonly learn: SpamdServerOptions["tell"];
   readonly spool: SpoolRoom;
   /** A place among the messages in flight. */
   readonly admit: () => Promise<(() => void) | null>;
@@ -78,8 +77,27 @@ export function spamdService(rooms: SpamdRooms): (entry: ListenerConfig) => List
         count("rspamd", "failed" in said ? "failed" : said.spam ? "spam" : "ham");
         return said;
       },
-      tell: entry.allow_tell ? rooms.learn : null,
+      tell: entry.allow_tell ? telling(rooms) : null,
     });
+  };
+}
+
+/** What TELL does: learns, and forgets. Reporting to others ("remote") is not done. null: there is nothing to teach. */
+function telling({ scoring: { teacher } }: SpamdRooms): SpamdServerOptions["tell"] {
+  if (teacher === null) return null;
+  return async (octets, { tell }) => {
+    const pieces: Buffer[] = [];
+    for await (const piece of octets.open()) pieces.push(Buffer.from(piece));
+    const did = { set: [] as string[], removed: [] as string[] };
+    const reading = await teacher().read(Buffer.concat(pieces));
+    if ("failed" in reading) return did;
+    if (tell.setLocal) {
+      const label = tell.messageClass === "spam" ? "spam" : "ham";
+      const result = await teacher().teach(reading, { label, mailbox: "" });
+      if (result === "learned" || result === "relearned") did.set.push("local");
+    }
+    if (tell.removeLocal && (await teacher().forget(reading)) !== null) did.removed.push("local");
+    return did;
   };
 }
 
@@ -88,7 +106,7 @@ type Said = Awaited<ReturnType<SpamdServerOptions["score"]>>;
 async function scored(
   octets: Spool,
   { also, remote }: SpamdScoreRequest,
-  { config, engine }: SpamdRooms,
+  { config, scoring: { engine, memory } }: SpamdRooms,
 ): Promise<Said> {
   if (engine === null) return { failed: "there are no rules", late: false };
   const { max_size: max, deadline } = config.spam;
@@ -100,6 +118,7 @@ async function scored(
   for await (const piece of body.bytes ?? body.open()) pieces.push(Buffer.from(piece));
   const wanted = {
     now: Date.now(),
+    bayes: await bayesFor(memory),
     ...(also !== null && { also }),
     remote: { name: remote === "127.0.0.1" ? "localhost" : remote, address: remote },
   };

@@ -3,6 +3,7 @@
 import type { Body } from "../mail/message.ts";
 import type { SpamEngine } from "../spamrules/engine.ts";
 import type { RuleHit } from "../spamrules/verdict.ts";
+import type { BayesMemory } from "./bayes-memory.ts";
 import type { Scorer } from "./spam-scorer.ts";
 
 export interface EngineScorerOptions {
@@ -10,6 +11,8 @@ export interface EngineScorerOptions {
   readonly engine: () => SpamEngine;
   /** What each rule hit on is told with it. */
   readonly explain: boolean;
+  /** What was learned; null: Bayes is not asked. */
+  readonly bayes: BayesMemory | null;
   /** Told what came of each message. */
   readonly onResult: (result: "scored" | "partial" | "failed") => void;
 }
@@ -17,10 +20,11 @@ export interface EngineScorerOptions {
 /** Who scored, in findings and comparisons. */
 export const BY_ENGINE = "postern's engine";
 
-export function engineScorer({ engine, explain, onResult }: EngineScorerOptions): Scorer {
+export function engineScorer(options: EngineScorerOptions): Scorer {
+  const { engine, explain, bayes, onResult } = options;
   return {
     async score(body, _asked, signal) {
-      const request = { now: Date.now(), explain };
+      const request = { now: Date.now(), explain, bayes: await bayesFor(bayes) };
       const answer = await engine().score(await pieces(body), request, signal);
       if ("failed" in answer) {
         onResult("failed");
@@ -44,6 +48,14 @@ export function engineScorer({ engine, explain, onResult }: EngineScorerOptions)
       };
     },
   };
+}
+
+/** How the engine asks what was learned; null while that is too little. */
+export async function bayesFor(
+  memory: BayesMemory | null,
+): Promise<((ids: readonly number[]) => Promise<number | null>) | null> {
+  if (memory === null || !(await memory.ready())) return null;
+  return async (ids) => (await memory.chance(ids, Date.now()))?.probability ?? null;
 }
 
 /** Within the same turn when the body is in memory. */

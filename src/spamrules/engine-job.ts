@@ -1,4 +1,5 @@
 // What the engine's two sides say to each other: the rules that a thread starts with, a job, its notes, and its answer.
+import type { MessagePort } from "node:worker_threads";
 import type { Proofs } from "./evals/eval.ts";
 import type { RuleText } from "./language/read.ts";
 import type { Problem } from "./rulebook.ts";
@@ -15,7 +16,7 @@ export interface EngineData {
   readonly problems: readonly Problem[];
   /** Only local tests. */
   readonly local: boolean;
-  /** Whether Bayes answers. */
+  /** Whether the first messages will ask Bayes, which has points of its own: else another set of them is compiled when one does. */
   readonly bayes: boolean;
   /** Our name, for reports. */
   readonly hostname: string;
@@ -44,7 +45,12 @@ export type EngineJob =
       readonly wanted: Wanted;
       readonly deadlineMs: number;
       readonly progress: SharedArrayBuffer;
+      /** Whom to ask what was learned of a message: token ids out, a BayesAnswer back; null: Bayes is not asked. */
+      readonly bayes: MessagePort | null;
     };
+
+/** Chance of spam, 0 to 1; null: nothing is known of this message. */
+export type BayesAnswer = number | null;
 
 /** The first one says that rules run, the others what has hit so far. */
 export type EngineNote = { readonly required: number } | { readonly hit: RuleHit };

@@ -1,10 +1,12 @@
 // SpamAssassin's rules as a service of one process: a pool of threads that all hold one rule book, a deadline that kills, and what a
 // killed thread still leaves. New rule files make a new engine; the old one is closed after its last message. Asked by the spam check
 // and the spamd listener.
+import { MessageChannel } from "node:worker_threads";
 import { threads, type Ended, type Ran, type Threads } from "../sys/threads.ts";
 import type {
   AboutRules,
   Answer,
+  BayesAnswer,
   EngineData,
   EngineJob,
   EngineNote,
@@ -35,6 +37,8 @@ export interface ScoreRequest extends Wanted {
   /** Milliseconds since 1970: the time of receipt. */
   readonly now: number;
   readonly proofs?: Proofs;
+  /** What was learned of a message with these tokens; absent: too little was learned to ask. A failure counts as null. */
+  readonly bayes?: ((ids: readonly number[]) => Promise<BayesAnswer>) | null;
 }
 
 export interface SpamEngine {
@@ -99,12 +103,13 @@ class Engine implements SpamEngine {
 
   async #score(
     octets: readonly Uint8Array[],
-    { now, proofs = NO_PROOFS, ...wanted }: ScoreRequest,
+    { now, proofs = NO_PROOFS, bayes = null, ...wanted }: ScoreRequest,
     signal: AbortSignal | null,
   ): Promise<Answer | { readonly failed: string }> {
     const { deadlineMs } = this.#options;
     const progress = progressMemory();
     const whole = joined(octets);
+    const channel = bayes === null ? null : answering(bayes);
     const job: EngineJob = {
       kind: "score",
       octets: whole,
@@ -113,21 +118,35 @@ class Engine implements SpamEngine {
       wanted,
       deadlineMs,
       progress,
+      bayes: channel?.port2 ?? null,
     };
     try {
       const ran = await this.#threads.run(job, {
         deadlineMs: deadlineMs + KILL_AFTER_MS,
         waitMs: deadlineMs,
         signal,
-        transfer: [whole],
+        transfer: channel === null ? [whole] : [whole, channel.port2],
       });
       if (ran.ended === "done") return ran.value as Answer;
       const left = ran.ended === "late" || ran.ended === "crashed" ? leftBy(ran, progress) : null;
       return left ?? { failed: whyOf(ran) };
     } catch (error) {
       return { failed: (error as Error).message };
+    } finally {
+      channel?.port1.close();
     }
   }
+}
+
+/** A thread has no store: it asks through this, once. */
+function answering(bayes: NonNullable<ScoreRequest["bayes"]>): MessageChannel {
+  const channel = new MessageChannel();
+  channel.port1.on("message", (ids: readonly number[]) => {
+    void bayes(ids)
+      .catch(() => null)
+      .then((answer: BayesAnswer) => channel.port1.postMessage(answer));
+  });
+  return channel;
 }
 
 /** All pieces in memory of their own, to be given away. */

@@ -10,6 +10,8 @@ export interface ReportFacts {
   readonly scored: Scored;
   readonly book: RuleBook;
   readonly subject: Subject;
+  /** Rules that hit, without "__": one that counts its points again at each hit stands there as often. */
+  readonly names: readonly string[];
   /** Points of a rule for one hit. */
   readonly points: (rule: string) => number;
   readonly hostname: string;
@@ -41,6 +43,7 @@ export function tagFacts({
   scored,
   book,
   subject,
+  names,
   points,
   hostname,
   remote,
@@ -52,24 +55,27 @@ export function tagFacts({
     scored,
     settings,
     subject,
+    names,
     points,
     hostname,
     remote,
     now,
-    rows: () => (rows ??= rowsOf(scored, book, points)),
+    rows: () => (rows ??= rowsOf(names, scored, book, points)),
     added: null,
   };
 }
 
 function rowsOf(
+  names: readonly string[],
   { hits }: Scored,
   { rules, settings }: RuleBook,
   points: (rule: string) => number,
 ): ReturnType<TagFacts["rows"]> {
   const width = Number(settings.others.get("report_wrap_width")?.at(-1) ?? "75") || 75;
   const result = { summary: "", report: "" };
-  for (const { rule, describe } of hits) {
-    if (rule.startsWith("__")) continue;
+  const described = new Map(hits.map(({ rule, describe }) => [rule, describe]));
+  for (const rule of names) {
+    const describe = described.get(rule) ?? "";
     const score = columnScore(points(rule));
     const area = areaOf(rules.get(rule));
     const text = describe === "" ? "No description available." : describe;

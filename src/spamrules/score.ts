@@ -1,5 +1,16 @@
 // Rule files made ready, and a message scored by them: what a thread of the engine does, and a tool that needs no thread.
-import type { AboutRules, Answer, EngineData, EngineJob, EngineNote } from "./engine-job.ts";
+import { once } from "node:events";
+import type { MessagePort } from "node:worker_threads";
+import type { Token } from "./bayes/token.ts";
+import { tokensOf } from "./bayes/tokens.ts";
+import type {
+  AboutRules,
+  Answer,
+  BayesAnswer,
+  EngineData,
+  EngineJob,
+  EngineNote,
+} from "./engine-job.ts";
 import { renderHtml } from "./html/render.ts";
 import { parseRules } from "./language/parse.ts";
 import { prepare, toolsOf } from "./prepare.ts";
@@ -9,74 +20,125 @@ import { reportOf, type ReportFacts } from "./report.ts";
 import { rewritten } from "./rewrite.ts";
 import type { RuleBook } from "./rulebook.ts";
 import { run } from "./run.ts";
+import type { Subject } from "./subject.ts";
 import type { RuleHit, Scored } from "./verdict.ts";
 
 export interface MessageScorer {
   readonly book: RuleBook;
+  /** Without Bayes. */
   readonly program: Program;
   readonly about: AboutRules;
   /** `note` is told what must not be lost when this is killed. */
-  score(job: EngineJob & { readonly kind: "score" }, note: (note: EngineNote) => void): Answer;
+  score(
+    job: EngineJob & { readonly kind: "score" },
+    note: (note: EngineNote) => void,
+  ): Promise<Answer>;
 }
 
 /** Parses and compiles: a second of CPU for the stock rules. Never throws for anything that rule files hold. */
 export function scorer(data: EngineData): MessageScorer {
-  const { texts, includes, problems, local, bayes, hostname } = data;
+  const { texts, includes, problems, local, hostname } = data;
   const sources = {
     texts,
     includes: new Map(includes.map(([file, named]) => [file, new Map(named)])),
     problems,
   };
   const book = parseRules(sources, { local });
-  const program = compileProgram(book, { local, bayes });
+  const first = compileProgram(book, { local, bayes: data.bayes });
   const tools = toolsOf(book.settings, renderHtml);
-  const required = book.settings.requiredScore;
-  const place = (rule: string): number => program.places.get(rule) ?? -1;
-  const points = (rule: string): number => program.points[place(rule)] ?? 0;
+  let latest = { bayes: data.bayes, program: first };
+  /** Bayes becomes of use, or ceases to be, once in a long while: only one program is kept. */
+  const programFor = (bayes: boolean): Program => {
+    if (latest.bayes !== bayes) latest = { bayes, program: compileProgram(book, { local, bayes }) };
+    return latest.program;
+  };
   return {
     book,
-    program,
+    program: first,
     about: {
       version: book.version,
       rules: book.rules.size,
-      problems: [...book.problems, ...program.problems],
+      problems: [...book.problems, ...first.problems],
     },
-    score({ octets, now, proofs, wanted, deadlineMs, progress }, note) {
-      note({ required });
-      const until = performance.now() + deadlineMs;
-      const mail = Buffer.from(octets);
-      const subject = prepare(mail, { now }, tools);
-      const scored = run(program, subject, {
-        proofs,
-        deadline: until,
-        progress: progressWriter(progress),
-        explain: wanted.explain ?? false,
-        onHit: ({ name: rule, describe }) => {
-          if (rule.startsWith("__")) return;
-          note({ hit: { rule, score: points(rule), describe, count: 1, matched: null } });
-        },
-      }).finish({}, wanted.subrules ?? false);
+    async score(job, note) {
+      const program = programFor(job.bayes !== null);
+      const mail = Buffer.from(job.octets);
+      const subject = prepare(mail, { now: job.now }, tools);
+      const scored = await scoredBy(program, subject, job, note);
       const names = namesOf(scored, program);
-      if (wanted.also === undefined) return { ...scored, names, report: null, mail: null };
+      const { also, remote = { name: "localhost", address: "127.0.0.1" } } = job.wanted;
+      if (also === undefined) return { ...scored, names, report: null, mail: null };
       const facts: ReportFacts = {
         scored,
         book,
         subject,
-        points: (rule) => (place(rule) < 0 ? (hitOf(scored, rule)?.score ?? 0) : points(rule)),
+        names,
+        points: (rule) => pointsOf(program, rule) ?? hitOf(scored, rule)?.score ?? 0,
         mboxLine: /^From [^\n]{0,1000}\n/.exec(mail.toString("latin1", 0, 1010))?.[0] ?? "",
         hostname,
-        remote: wanted.remote ?? { name: "localhost", address: "127.0.0.1" },
-        now,
+        remote,
+        now: job.now,
       };
       return {
         ...scored,
         names,
-        report: wanted.also === "report" ? reportOf(facts) : null,
-        mail: wanted.also === "mail" ? Buffer.from(rewritten(facts), "latin1") : null,
+        report: also === "report" ? reportOf(facts) : null,
+        mail: also === "mail" ? Buffer.from(rewritten(facts), "latin1") : null,
       };
     },
   };
 }
+
+type ScoreJob = EngineJob & { readonly kind: "score" };
+
+/** The rules in two steps: what this thread can answer itself, then what hangs on what was learned. */
+async function scoredBy(
+  program: Program,
+  subject: Subject,
+  { proofs, wanted, deadlineMs, progress, bayes }: ScoreJob,
+  note: (note: EngineNote) => void,
+): Promise<Scored> {
+  const { settings } = program.book;
+  const until = performance.now() + deadlineMs;
+  note({ required: settings.requiredScore });
+  const running = run(program, subject, {
+    proofs,
+    deadline: until,
+    progress: progressWriter(progress),
+    explain: wanted.explain ?? false,
+    onHit: ({ name: rule, describe }) => {
+      if (rule.startsWith("__")) return;
+      const score = pointsOf(program, rule) ?? 0;
+      note({ hit: { rule, score, describe, count: 1, matched: null } });
+    },
+  });
+  const chance =
+    bayes === null
+      ? null
+      : await asked(bayes, tokensOf(subject, settings, "scan"), until - performance.now());
+  return running.finish({ bayes: chance }, wanted.subrules ?? false);
+}
+
+/** null when nobody answers in time. */
+async function asked(
+  bayes: MessagePort,
+  tokens: readonly Token[],
+  ms: number,
+): Promise<BayesAnswer> {
+  try {
+    bayes.postMessage(tokens.map(({ id }) => id));
+    const signal = AbortSignal.timeout(Math.max(0, Math.floor(ms)));
+    const [answer] = (await once(bayes, "message", { signal })) as [BayesAnswer];
+    return answer;
+  } catch {
+    return null; // late
+  } finally {
+    bayes.close();
+  }
+}
+
+const pointsOf = ({ places, points }: Program, rule: string): number | undefined =>
+  points[places.get(rule) ?? -1];
 
 const hitOf = ({ hits }: Scored, rule: string): RuleHit | undefined =>
   hits.find((hit) => hit.rule === rule);

@@ -8,6 +8,8 @@ export interface TagFacts {
   readonly scored: Scored;
   readonly settings: Settings;
   readonly subject: Subject;
+  /** Rules that hit, without "__": one that counts its points again at each hit stands there as often. */
+  readonly names: readonly string[];
   /** Points of a rule for one hit. */
   readonly points: (rule: string) => number;
   readonly hostname: string;
@@ -40,10 +42,10 @@ export function filled(template: string, facts: TagFacts): string {
 type Value = (facts: TagFacts, argument: string | null) => string;
 
 const isSpam = ({ scored: { total, required } }: TagFacts): boolean => total >= required;
-const names = ({ scored: { hits } }: TagFacts, subrules: boolean): string[] =>
+const subrules = ({ scored: { hits } }: TagFacts): string[] =>
   hits
     .map(({ rule }) => rule)
-    .filter((rule) => rule.startsWith("__") === subrules)
+    .filter((rule) => rule.startsWith("__"))
     .sort();
 const listed = (list: readonly string[], argument: string | null): string =>
   list.join(argument === null || argument === "" ? "," : argument) || "none";
@@ -86,11 +88,11 @@ const VALUES: Readonly<Record<string, Value>> = {
       Math.max(0, Math.min(50, Math.trunc(total))),
     ),
   AUTOLEARN: ({ scored }) => scored.autolearn,
-  TESTS: (facts, argument) => listed(names(facts, false), argument),
-  SUBTESTS: (facts, argument) => listed(names(facts, true), argument),
+  TESTS: (facts, argument) => listed([...facts.names].sort(), argument),
+  SUBTESTS: (facts, argument) => listed(subrules(facts), argument),
   TESTSSCORES: (facts, argument) =>
     listed(
-      names(facts, false).map((rule) => `${rule}=${facts.points(rule)}`),
+      [...facts.names].sort().map((rule) => `${rule}=${facts.points(rule)}`),
       argument,
     ),
   PREVIEW: ({ subject }) => previewOf(subject.body),

@@ -1,5 +1,6 @@
 // A bounded pool of threads for work that is too long for the event loop and too hostile to be trusted: each job has a deadline that
 // kills its thread, whatever it is doing, and a bound on its memory. Used for containers (content/deep.ts).
+import type { MessagePort } from "node:worker_threads";
 import { clearDeadline, deadline } from "./deadlines.ts";
 import { notesMemory, notesOverflowed, readNotes } from "./thread-notes.ts";
 import { Thread, type ThreadOwner } from "./thread.ts";
@@ -33,7 +34,7 @@ export interface JobOptions {
   /** Ends it early, waiting or running. */
   readonly signal?: AbortSignal | null;
   /** Goes to the thread without a copy. */
-  readonly transfer?: readonly ArrayBuffer[];
+  readonly transfer?: readonly (ArrayBuffer | MessagePort)[];
 }
 
 /**

@@ -75,18 +75,25 @@ const request = (method: string, version: string, letter: string): Buffer =>
     "latin1",
   );
 
-/** Without what no two runs have in common: the time, a boundary's random digits, the order of a report's rows. */
+const ROW = /^[\t ]*(?:\* {1,2})?-?\d+(?:\.\d)? [A-Z][A-Z0-9_]+ /;
+const ROW_GOES_ON = /^(?:\t\* {6}| {20,})\S/;
+
+/** Without what no two runs have in common, not even of spamd: the time, a boundary's random digits, the order of a report's rows. */
 function settled(words: string): string {
-  return words
+  const plain = words
     .replace(/----------=_[0-9A-F.]+/g, "BOUNDARY")
-    .replace(/\d\d:\d\d:\d\d [+-]\d{4}/g, "TIME")
-    .replace(
-      /(---- -{20,}[ -]*\r?\n)((?:(?!\r?\n).*\r?\n)+?)(?=\r?\n)/,
-      (_all, head: string, rows: string) => {
-        const each = rows.split(/\r?\n(?! {20})/).map((row) => row.trimEnd());
-        return `${head}${each.sort().join("\n")}\n`;
-      },
-    );
+    .replace(/\d\d:\d\d:\d\d [+-]\d{4}/g, "TIME");
+  const lines: string[] = [];
+  let rows: string[] = [];
+  for (const line of [...plain.split("\n"), ""]) {
+    if (ROW.test(line)) rows.push(line);
+    else if (rows.length > 0 && ROW_GOES_ON.test(line)) rows.push(`${rows.pop() ?? ""}\n${line}`);
+    else {
+      lines.push(...rows.sort(), line);
+      rows = [];
+    }
+  }
+  return lines.join("\n");
 }
 
 function spamc(

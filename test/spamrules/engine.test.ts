@@ -73,7 +73,12 @@ describe("with rules", () => {
   });
 
   test("what it hit on is said on demand", async () => {
-    const scorer = engineScorer({ engine: () => engine, explain: true, onResult: () => {} });
+    const scorer = engineScorer({
+      engine: () => engine,
+      explain: true,
+      bayes: null,
+      onResult: () => {},
+    });
     const engine = engineOf();
     const asked = { user: null, findings: [] };
     const opinion = await scorer.score(
@@ -103,6 +108,23 @@ describe("with rules", () => {
     if ("failed" in about) throw new Error(about.failed);
     expect(about.rules).toBe(4);
     expect(about.problems).toMatchObject([{ file: "/etc/own.cf", line: 13 }]);
+  });
+
+  test("Bayes is asked for the tokens of the message, and its answer is a rule", async () => {
+    const learned = `${RULES}loadplugin Mail::SpamAssassin::Plugin::Bayes\nbody BAYES_99 eval:check_bayes('0.99', '1.00')\ntflags BAYES_99 learn\nscore BAYES_99 0 0 3.5 3.5\n`;
+    const engine = engineOf({ data: data(learned) });
+    const heard: number[] = [];
+    const asked = await score(engine, MAIL, {
+      bayes: async (ids) => {
+        heard.push(...ids);
+        return 0.995;
+      },
+    });
+    expect(heard.length).toBeGreaterThan(1);
+    expect(asked).toMatchObject({ bayes: 0.995, total: 8.75 });
+    expect(await score(engine, MAIL)).toMatchObject({ bayes: null, total: 5.25 });
+    const down = await score(engine, MAIL, { bayes: () => Promise.reject(new Error("down")) });
+    expect(down).toMatchObject({ bayes: null, total: 5.25, partial: null });
   });
 
   test("a pattern that never ends is stopped and named; what had hit counts", async () => {
