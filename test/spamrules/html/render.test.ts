@@ -190,7 +190,7 @@ describe("hostile pages", () => {
       "<div>",
       "<![include[",
       "<p></q>",
-    ].map((piece) => [piece, million(piece)] as const),
+    ].map((piece): [string, (length: number) => string] => [piece, million(piece)]),
     [
       "attributes",
       (length) => `<p ${Array.from({ length: length / 8 }, (_, at) => `a${at}=1`).join(" ")}>`,
