@@ -14,11 +14,12 @@ type Kind = "body" | "rawbody" | "full" | "uri";
 type EvalKind = Extract<Definition, { type: "eval" }>["on"];
 
 const MAX_NAME = 100;
-const MAX_TEXT = 32 * 1024;
+const MAX_TEXT = 64 * 1024;
+/** A line of uri_detail is searched from many places on. */
+const MAX_DETAIL = 8 * 1024;
 const FIELD = /^([\w.-]+(?::|(?::[a-z]+){1,2})?)[\t-\r ]*([=!]~)[\t-\r ]*(.+)$/;
 const MIME_FIELD = /^([^:\t-\r ]+(?::(?:raw)?)?)[\t-\r ]*([=!]~)[\t-\r ]*(.+)$/;
 const MODIFIER = /:(?!(?:raw|addr|name|host|domain|ip|revip|first|last)\b)/i;
-const IF_UNSET = /[\t-\r ]+\[if-unset:[\t-\r ]+(.+)\]$/;
 /** Captures run before everything else (Rule.priority). */
 const CAPTURE_PRIORITY = -10_000;
 const DETAIL = /\b(\w+)\b[\t-\r ]*([=!]~)[\t-\r ]*((?:\/.*?\/|m(\W).*?\4)[imsx]*)(?=[\t-\r ]|$)/g;
@@ -112,15 +113,29 @@ function headerTest(draft: Draft, name: string, text: string): string | undefine
 
 function comparison(read: RegExpExecArray) {
   const [, field = "", operator = "", rest = ""] = read;
-  const ifUnset = IF_UNSET.exec(rest);
-  const pattern = perlPattern(ifUnset === null ? rest : rest.slice(0, ifUnset.index));
+  const [written, ifUnset] = cutIfUnset(rest);
+  const pattern = perlPattern(written);
   if (typeof pattern === "string") return pattern;
   return {
     field: fieldName(field),
     negated: operator === "!~",
-    ifUnset: ifUnset?.[1] ?? null,
+    ifUnset,
     pattern,
   };
+}
+
+/** `PATTERN [if-unset: TEXT]`: the pattern, and the text or null. */
+function cutIfUnset(text: string): [pattern: string, ifUnset: string | null] {
+  const mark = "[if-unset:";
+  if (!text.endsWith("]")) return [text, null];
+  for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, at + 1)) {
+    const value = trim(text.slice(at + mark.length, -1));
+    const apart =
+      /[\t-\r ]/.test(text[at - 1] ?? "") && /[\t-\r ]/.test(text[at + mark.length] ?? "");
+    if (apart && value !== "")
+      return [trim(text.slice(0, at)), text.slice(at + mark.length, -1).replace(/^[\t-\r ]+/, "")];
+  }
+  return [text, null];
 }
 
 function fieldName(text: string): FieldName {
@@ -155,6 +170,7 @@ function fits(wanted: DeclaredOn, on: EvalKind): boolean {
 }
 
 function uriDetail(draft: Draft, name: string, text: string): string | undefined {
+  if (text.length > MAX_DETAIL) return `longer than ${MAX_DETAIL} octets`;
   let some = false;
   for (const [, key = "", operator, written = ""] of text.matchAll(DETAIL)) {
     if (!/^(?:raw|type|cleaned|text|domain|host)$/.test(key)) return INVALID;

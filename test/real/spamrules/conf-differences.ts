@@ -267,6 +267,27 @@ export function settingDifferences(conf: Conf, book: RuleBook): string[] {
         ),
       ),
     );
+  for (const list of ["bayes_ignore_from", "bayes_ignore_to"])
+    same(list, s.addressLists.get(list) ?? [], Object.keys(c[list] ?? {}));
+  const uriLists: Record<string, string[]> = {};
+  for (const [name, lines] of s.others)
+    if (/^uri(?:dns|rhs|nsrhs|fullnsrhs)(?:bl|sub)$/.test(name))
+      for (const [rule = "", zone = "", type = ""] of lines.map((line) => line.split(/\s+/)))
+        uriLists[rule] = [`${zone.replace(/\.$/, "")} ${type}`];
+  const theirLists = (c["uridnsbls"] ?? {}) as Record<string, { zone: string; type: string }>;
+  same(
+    "uri lists",
+    uriLists,
+    Object.fromEntries(
+      Object.entries(theirLists).map(([rule, { zone, type }]) => [rule, [`${zone} ${type}`]]),
+    ),
+  );
+  const authors = (s.others.get("adsp_override") ?? []).map((line) => line.split(/\s+/)[0] ?? "");
+  same(
+    "adsp_override",
+    authors.map((domain) => domain.replace(/^@/, "").toLowerCase()),
+    Object.keys(c["adsp_override"] ?? {}),
+  );
   for (const name of PLAIN) {
     const theirs = c[name] as string | number | null | undefined;
     const ours = last(name);

@@ -56,6 +56,8 @@ const LONG: Readonly<Record<string, (n: number) => string>> = {
   "a chain of metas": (n) =>
     Array.from({ length: n / 16 }, (_, i) => `meta M${i} M${i + 1}`).join("\n"),
   "a long pattern": (n) => `body A /${"a".repeat(n)}/`,
+  "if-unset in white space": (n) =>
+    `header A B =~ /x/${" [if-unset:".repeat(Math.min(n, 60_000) / 11)}]`,
   "an open pattern": (n) => `body A /${"a".repeat(n)}`,
   uri_detail: (n) => `uri_detail A ${"text =~ /".repeat(n / 9)}`,
   arguments: (n) => `header A eval:check_for_mime(${"'x',".repeat(n / 4)}`,

@@ -23,6 +23,16 @@ const DEFINITIONS: readonly (readonly [string, unknown])[] = [
       pattern: { source: "a", flags: "x" },
     },
   ],
+  [
+    "header X A =~ /[if-unset:] x/  [if-unset:  b]]",
+    {
+      type: "header",
+      field: { name: "A", modifiers: [] },
+      negated: false,
+      ifUnset: "b]",
+      pattern: { source: "[if-unset:] x", flags: "" },
+    },
+  ],
   ["header X exists:X-Mailer:", { type: "exists", field: { name: "X-Mailer", modifiers: [] } }],
   ["body X /a\\/b/", { type: "body", pattern: { source: "a\\/b", flags: "" } }],
   ["body X qr!a b!msd", { type: "body", pattern: { source: "a b", flags: "ms" } }],
