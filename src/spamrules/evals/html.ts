@@ -68,14 +68,14 @@ function patternOf(source: string | undefined): RegExp | null {
 }
 
 /**
- * As Perl's pattern meets it, character by character: those above U+00FF, which no pattern of octets names, become one octet that stands
- * for none of them.
+ * As Perl's pattern meets it, character by character: those above U+00FF, which no pattern of octets names, become one octet that
+ * patterns hardly name, so that "." and negated sets meet them. A set such as [\x80-\xff] does so, too, as it does not in Perl.
  */
 function asCharacters(text: string): string {
   if (!/[\x80-\xff]/.test(text)) return text;
   return Buffer.from(text, "latin1")
     .toString("utf8")
-    .replace(/[\ud800-\udbff][\udc00-\udfff]|[^\0-\xff]/g, "\x01");
+    .replace(/[\ud800-\udbff][\udc00-\udfff]|[^\0-\xff]/g, "\x81");
 }
 
 function texts(negated: boolean): Eval {

@@ -68,6 +68,7 @@ it.each<[string, string, boolean]>([
   [html("x"), "html_eval('length','> 2')", false],
   [html("<title>ab</title>"), "html_text_match('title','(?i)^AB$')", true],
   [html("<title>\xd0\x96\xd0\x96</title>"), "html_text_match('title','^.{2}$')", true],
+  [html("<title>\xd0\x96</title>"), "html_text_match('title','[^\\x00-\\x7f]')", true],
   [html("<title>\xc3\xa9</title>"), "html_text_match('title','^\\xe9$')", true],
   [html("<title>ab</title>"), "html_text_match('title','[')", false],
   [html("<title>ab</title>"), "html_text_not_match('title','b')", false],
