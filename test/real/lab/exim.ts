@@ -127,6 +127,9 @@ async function spamSections({ spamAddress }: EximOptions, back: number): Promise
   const text = await deployed("exim4/spam.conf", {
     "spamd_address = 127.0.0.1 10783": `spamd_address = ${spamAddress}`,
     "{10025}": `{${back}}`,
+    ...(spamAddress.includes("rspamd") && {
+      "condition = ${if >={$spam_score_int}{100}}": "condition = ${if eq{$spam_action}{reject}}",
+    }),
   });
   return sections(text);
 }
