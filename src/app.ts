@@ -42,7 +42,7 @@ import type { SmtpHandler, SmtpListener } from "./servers/smtp.ts";
 import { smtpListener } from "./smtp-listener.ts";
 import { spamdService } from "./spamd-service.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
-import type { Store } from "./state/store.ts";
+import type { HostStore } from "./state/store.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 import { spoolRoom } from "./sys/spool.ts";
@@ -128,7 +128,7 @@ class Rooms {
   private readonly config: Config;
   private readonly log: Log;
   private readonly metrics: Metrics;
-  private readonly store: Store;
+  private readonly store: HostStore;
   private readonly accounts: Accounts;
   readonly local: LocalDelivery;
   private readonly domains: ReadonlySet<string>;
@@ -151,7 +151,7 @@ class Rooms {
     { source, spam }: { readonly source: RuleSource; readonly spam: EngineData | null },
     log: Log,
     metrics: Metrics,
-    store: Store,
+    store: HostStore,
   ) {
     this.config = config;
     this.log = log;

@@ -11,14 +11,18 @@ import type { Config } from "./config.ts";
 import { teacher, type Teacher } from "./learning.ts";
 import { liveEngine, type LiveEngine } from "./live-engine.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
-import type { Store } from "./state/store.ts";
+import type { HostStore } from "./state/store.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
+import { startTraining } from "./training.ts";
 
 export interface Told {
   readonly log: Log;
   readonly metrics: Metrics;
 }
+
+/** What is kept of lessons, and of the folders that give them. */
+type Remembered = Pick<HostStore, "tokens" | "filed" | "rates">;
 
 export interface Scoring {
   /** What the spam check needs; null when nobody scores. */
@@ -45,7 +49,7 @@ export function scoring(
   config: Config,
   rules: EngineData | null,
   told: Told | null,
-  store: Pick<Store, "tokens"> | null = null,
+  store: Remembered | null = null,
 ): Scoring {
   const { engine: which, serve } = config.spam;
   const live =
@@ -64,6 +68,10 @@ export function scoring(
       : compared(config, serve === "native" ? [ours, theirs] : [theirs, ours], told);
   const { maxSize, oversize } = sizes(config);
   let taught: Teacher | null = null;
+  const folders =
+    store === null || told === null || memory === null
+      ? null
+      : startTraining({ config, store, data: rules, ...told });
   return {
     means:
       scorer === null
@@ -84,7 +92,7 @@ export function scoring(
         ? null
         : () => (taught ??= teacher(config, rules, store.tokens)),
     close: async () => {
-      await Promise.all([live?.close(), taught?.close()]);
+      await Promise.all([live?.close(), taught?.close(), folders?.stop()]);
     },
   };
 }
@@ -96,7 +104,7 @@ function sizes({ spam, spamd: servers }: Config): Pick<SpamMeans, "maxSize" | "o
 
 function memoryOf(
   { bayes }: Config,
-  { tokens }: Pick<Store, "tokens">,
+  { tokens }: Remembered,
   told: Told | null,
 ): BayesMemory | null {
   if (!bayes.enabled) return null;

@@ -1,5 +1,5 @@
 // The training folders of a configuration: now and then one worker of this host goes through the folders of the mailboxes that are named,
-// and lets Bayes forget tokens of no use. Wired by app.ts in every worker; a lease lets one of them work.
+// and lets Bayes forget tokens of no use. Wired by scoring.ts in every worker; a lease lets one of them work.
 import { hash } from "node:crypto";
 import type { Config } from "./config.ts";
 import { parseUser, userTable, type UserTable } from "./delivery/users.ts";
@@ -37,6 +37,13 @@ const MAX_MAILBOXES = 100_000;
 
 export function training(rooms: TrainingRooms): Training {
   return new Trainer(rooms);
+}
+
+/** The same, looking at its folders from now on. */
+export function startTraining(rooms: TrainingRooms): Training {
+  const made = training(rooms);
+  made.start();
+  return made;
 }
 
 class Trainer implements Training {
