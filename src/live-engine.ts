@@ -1,5 +1,6 @@
 // The engine for SpamAssassin's rules of one worker, replaced whole when the rule files change: new threads compile the new rules, then
 // the pointer swaps, and the old ones end after their last message. Made by scoring.ts.
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import { spamEngine, type SpamEngine } from "./spamrules/engine.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
@@ -8,7 +9,7 @@ import type { Told } from "./scoring.ts";
 export interface LiveEngine {
   /** Ask for it anew for each message. */
   readonly current: SpamEngine;
-  /** Resolves when the rules are compiled; a start need not wait for it. Never rejects. */
+  /** Resolves when the rules are compiled, or after some seconds: then the first message waits for the rest. Never rejects. */
   ready(): Promise<void>;
   /** Puts other rules in force. When they cannot be compiled at all the old ones stay, which is told. Never rejects. */
   use(data: EngineData): Promise<void>;
@@ -16,6 +17,8 @@ export interface LiveEngine {
 }
 
 const POOL = "spam";
+/** What a start waits for the rules: on an idle machine they take one second. */
+const READY_MS = 4000;
 
 export function liveEngine(config: Config, first: EngineData, told: Told | null): LiveEngine {
   told?.metrics.threadWaiting.set({ pool: POOL }, 0);
@@ -44,10 +47,12 @@ export function liveEngine(config: Config, first: EngineData, told: Told | null)
     get current() {
       return current;
     },
-    async ready() {
-      const about = await current.warm();
-      if ("failed" in about) told?.log.error(`the spam rules cannot be used: ${about.failed}`);
-      else told?.metrics.spamRules.set(about.rules);
+    ready() {
+      const compiled = current.warm().then((about) => {
+        if ("failed" in about) told?.log.error(`the spam rules cannot be used: ${about.failed}`);
+        else told?.metrics.spamRules.set(about.rules);
+      });
+      return Promise.race([compiled, sleep(READY_MS, undefined, { ref: false })]);
     },
     async use(next) {
       if (sameRules(next, data)) return;

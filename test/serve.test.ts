@@ -36,7 +36,7 @@ beforeEach(() => {
   writeFileSync(
     join(dir, "postern.toml"),
     `[[listener]]\nprotocol = "smtp"\nlisten = "unix:${dir}/filter.sock"\nsocket_mode = "0600"\n` +
-      `[[listener]]\nprotocol = "http"\nlisten = "unix:${dir}/http.sock"\n[delivery]\ndomains = ["ours.example"]\nunknown = "create"\n`,
+      `[[listener]]\nprotocol = "http"\nlisten = "unix:${dir}/http.sock"\n[delivery]\ndomains = ["ours.example"]\nunknown = "create"\n[spam]\nengine = "off"\n`,
   );
 });
 

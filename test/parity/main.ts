@@ -77,7 +77,8 @@ async function main(): Promise<void> {
   const known = oracle === undefined ? null : await oracleOpinions(oracle, subrules);
   const paths = positionals.length > 0 ? positionals : [...(known?.keys() ?? [])];
   const all: NamedMessage[] = [];
-  for await (const message of messagesIn(paths))
+  // The oracle takes each file for one message.
+  for await (const message of messagesIn(paths, known === null))
     if (known === null || known.has(message.name)) all.push(message);
   const ours = await ourSide(where, atOnce, subrules && known !== null);
   const our = await ask(ours, all, atOnce);

@@ -9,16 +9,22 @@ export interface NamedMessage {
   readonly octets: Buffer;
 }
 
-/** One after the other, directories sorted. Of each file a whole copy is in memory. */
-export async function* messagesIn(paths: readonly string[]): AsyncGenerator<NamedMessage> {
+/** One after the other, directories sorted; without `split` a file is one message, whatever it holds. A whole file is in memory. */
+export async function* messagesIn(
+  paths: readonly string[],
+  split = true,
+): AsyncGenerator<NamedMessage> {
   for (const path of paths) {
     if ((await stat(path)).isDirectory()) {
       const names = (await readdir(path)).sort();
-      yield* messagesIn(names.map((name) => join(path, name)));
+      yield* messagesIn(
+        names.map((name) => join(path, name)),
+        split,
+      );
       continue;
     }
     const octets = await readFile(path);
-    const pieces = splitMbox(octets);
+    const pieces = split ? splitMbox(octets) : [octets];
     if (pieces.length < 2) yield { name: path, octets };
     else
       for (const [i, piece] of pieces.entries()) yield { name: `${path}#${i + 1}`, octets: piece };
