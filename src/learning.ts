@@ -61,3 +61,26 @@ const readingOf = ({ ids, tokens, at, flagged }: Lesson): Reading => ({
   at,
   flagged,
 });
+
+/** For autolearn: teaches timidly, one message after the other; what comes while many wait is left out. Never rejects. */
+export function autolearner(
+  learner: () => Teacher,
+  warn: (text: string) => void,
+): (octets: readonly Uint8Array[], label: Label) => Promise<void> {
+  let waiting = 0;
+  return async (octets, label) => {
+    if (waiting >= MAX_AUTOLEARN) return;
+    waiting++;
+    try {
+      const reading = await learner().read(Buffer.concat(octets));
+      if ("failed" in reading) return warn(`bayes: not learned: ${reading.failed}`);
+      await learner().teach(reading, { label, mailbox: "", timid: true });
+    } catch (error) {
+      warn(`bayes: not learned: ${(error as Error).message}`);
+    } finally {
+      waiting--;
+    }
+  };
+}
+
+const MAX_AUTOLEARN = 4;

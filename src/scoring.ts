@@ -8,7 +8,7 @@ import type { SpamMeans } from "./checks/spam.ts";
 import { parseEndpoint, type Endpoint } from "./clients/endpoint.ts";
 import { spamd } from "./clients/spamd.ts";
 import type { Config } from "./config.ts";
-import { teacher, type Teacher } from "./learning.ts";
+import { autolearner, teacher, type Teacher } from "./learning.ts";
 import { liveEngine, type LiveEngine } from "./live-engine.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
 import type { HostStore } from "./state/store.ts";
@@ -57,7 +57,16 @@ export function scoring(
       ? liveEngine(config, rules, told)
       : null;
   const memory = store === null || live === null ? null : memoryOf(config, store, told);
-  const ours = live === null ? null : nativeScorer(live, memory, told);
+  let taught: Teacher | null = null;
+  const learner =
+    store === null || rules === null || memory === null
+      ? null
+      : (): Teacher => (taught ??= teacher(config, rules, store.tokens));
+  const learn =
+    config.bayes.autolearn && learner !== null
+      ? autolearner(learner, (text) => told?.log.warn(text))
+      : null;
+  const ours = live === null ? null : nativeScorer(live, memory, learn, told);
   const theirs =
     (which === "spamd" || which === "both") && spamdEndpoints(config).length > 0
       ? spamdScorer(config, told)
@@ -67,7 +76,6 @@ export function scoring(
       ? (ours ?? theirs)
       : compared(config, serve === "native" ? [ours, theirs] : [theirs, ours], told);
   const { maxSize, oversize } = sizes(config);
-  let taught: Teacher | null = null;
   const folders =
     store === null || told === null || memory === null
       ? null
@@ -87,10 +95,7 @@ export function scoring(
           },
     engine: live,
     memory,
-    teacher:
-      store === null || rules === null || memory === null
-        ? null
-        : () => (taught ??= teacher(config, rules, store.tokens)),
+    teacher: learner,
     close: async () => {
       await Promise.all([live?.close(), taught?.close(), folders?.stop()]);
     },
@@ -116,10 +121,16 @@ function memoryOf(
   });
 }
 
-function nativeScorer(live: LiveEngine, bayes: BayesMemory | null, told: Told | null): Scorer {
+function nativeScorer(
+  live: LiveEngine,
+  bayes: BayesMemory | null,
+  learn: ReturnType<typeof autolearner> | null,
+  told: Told | null,
+): Scorer {
   return engineScorer({
     engine: () => live.current,
     bayes,
+    learn,
     explain: told === null,
     onResult: (result) => told?.metrics.spamEngine.inc({ result }),
   });

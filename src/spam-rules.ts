@@ -31,6 +31,10 @@ export async function readSpamRules(
     local,
     bayes: false,
     hostname: config.server.hostname,
+    ...(config.bayes.enabled &&
+      config.bayes.autolearn && {
+        autolearn: { ham: config.bayes.autolearn_ham, spam: config.bayes.autolearn_spam },
+      }),
   };
 }
 

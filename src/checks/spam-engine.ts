@@ -13,6 +13,8 @@ export interface EngineScorerOptions {
   readonly explain: boolean;
   /** What was learned; null: Bayes is not asked. */
   readonly bayes: BayesMemory | null;
+  /** Teaches what the other rules are sure about; never rejects, and nobody waits for it. Absent: autolearn is off. */
+  readonly learn?: ((octets: readonly Uint8Array[], label: "spam" | "ham") => Promise<void>) | null;
   /** Told what came of each message. */
   readonly onResult: (result: "scored" | "partial" | "failed") => void;
 }
@@ -25,12 +27,14 @@ export function engineScorer(options: EngineScorerOptions): Scorer {
   return {
     async score(body, _asked, signal) {
       const request = { now: Date.now(), explain, bayes: await bayesFor(bayes) };
-      const answer = await engine().score(await pieces(body), request, signal);
+      const octets = await pieces(body);
+      const answer = await engine().score(octets, request, signal);
       if ("failed" in answer) {
         onResult("failed");
         return { kind: "error", why: answer.failed };
       }
       const { total, required, hits, partial, autolearn } = answer;
+      if (autolearn === "spam" || autolearn === "ham") void options.learn?.(octets, autolearn);
       onResult(partial === null ? "scored" : "partial");
       return {
         kind: "scored",

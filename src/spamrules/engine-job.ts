@@ -18,6 +18,8 @@ export interface EngineData {
   readonly local: boolean;
   /** Whether the first messages will ask Bayes, which has points of its own: else another set of them is compiled when one does. */
   readonly bayes: boolean;
+  /** From which points on a message may teach Bayes by itself; absent: none may. */
+  readonly autolearn?: { readonly ham: number; readonly spam: number };
   /** Our name, for reports. */
   readonly hostname: string;
 }

@@ -1,6 +1,7 @@
 // Rule files made ready, and a message scored by them: what a thread of the engine does, and a tool that needs no thread.
 import { once } from "node:events";
 import type { MessagePort } from "node:worker_threads";
+import { autolearnClass, type AutolearnLimits } from "./bayes/autolearn.ts";
 import type { Token } from "./bayes/token.ts";
 import { tokensOf } from "./bayes/tokens.ts";
 import type {
@@ -12,13 +13,14 @@ import type {
   EngineNote,
 } from "./engine-job.ts";
 import { renderHtml } from "./html/render.ts";
+import { namesIn } from "./language/meta.ts";
 import { parseRules } from "./language/parse.ts";
 import { prepare, toolsOf } from "./prepare.ts";
 import { compileProgram, type Program } from "./program.ts";
 import { progressWriter } from "./progress.ts";
 import { reportOf, type ReportFacts } from "./report.ts";
 import { rewritten } from "./rewrite.ts";
-import type { RuleBook } from "./rulebook.ts";
+import type { Rule, RuleBook } from "./rulebook.ts";
 import { run } from "./run.ts";
 import type { Subject } from "./subject.ts";
 import type { RuleHit, Scored } from "./verdict.ts";
@@ -64,7 +66,12 @@ export function scorer(data: EngineData): MessageScorer {
       const program = programFor(job.bayes !== null);
       const mail = Buffer.from(job.octets);
       const subject = prepare(mail, { now: job.now }, tools);
-      const scored = await scoredBy(program, subject, job, note);
+      const scored = {
+        ...(await scoredBy(program, subject, job, note)),
+        autolearn: "disabled" as Scored["autolearn"],
+      };
+      if (data.autolearn !== undefined)
+        scored.autolearn = autolearnOf(scored, book, local, job.bayes !== null, data.autolearn);
       const names = namesOf(scored, program);
       const { also, remote = { name: "localhost", address: "127.0.0.1" } } = job.wanted;
       if (also === undefined) return { ...scored, names, report: null, mail: null };
@@ -150,4 +157,21 @@ function namesOf({ hits }: Scored, { places, repeats }: Program): string[] {
     .flatMap(({ rule, count }) =>
       repeats[places.get(rule) ?? -1] === 1 ? Array<string>(count).fill(rule) : [rule],
     );
+}
+
+/** Whether a message may teach Bayes by itself; one that was not judged to the end teaches nothing. */
+function autolearnOf(
+  { hits, total, required, partial }: Scored,
+  book: RuleBook,
+  local: boolean,
+  bayes: boolean,
+  limits: AutolearnLimits,
+): Scored["autolearn"] {
+  if (partial !== null) return "unavailable";
+  const dependencies = ({ definition }: Rule): readonly string[] =>
+    definition.type === "meta" ? namesIn(definition.expression) : [];
+  const names = hits.map(({ rule }) => rule).filter((name) => !name.startsWith("__"));
+  const scoreSet = (local ? 0 : 1) + (bayes ? 2 : 0);
+  const means = { book, scoreSet, dependencies };
+  return autolearnClass(names, total >= required, means, limits) ?? "no";
 }
