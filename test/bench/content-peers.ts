@@ -12,6 +12,8 @@ import type { Stage } from "./stage.ts";
 export interface Asked {
   readonly clamd: boolean;
   readonly spamd: boolean;
+  /** postern scores by its own engine what amavisd-new gives to spamd. */
+  readonly native?: boolean;
 }
 
 export interface Servers {
@@ -96,7 +98,7 @@ function taken(port: number): Promise<boolean> {
 export async function contentPostern(
   on: Stage,
   sinkPort: number,
-  { clamd, spamd }: Asked,
+  { clamd, spamd, native = false }: Asked,
   { clamdSocket }: Servers,
 ): Promise<Peer> {
   const [port = 0, httpPort = 0] = await freePorts(2);
@@ -105,7 +107,8 @@ export async function contentPostern(
   const file = join(dir, "postern.toml");
   const asks = [
     clamd ? `[clamd]\nendpoints = ["unix:${clamdSocket}"]\n` : "",
-    spamd ? `[spamd]\nendpoints = ["tcp:127.0.0.1:${SPAMD_PORT}"]\n` : "",
+    spamd && !native ? `[spamd]\nendpoints = ["tcp:127.0.0.1:${SPAMD_PORT}"]\n` : "",
+    native ? "" : `[spam]\nengine = "${spamd ? "spamd" : "off"}"\n`,
   ];
   writeFileSync(
     file,

@@ -28,6 +28,7 @@ const SETTINGS: readonly (Asked & { readonly name: string })[] = [
   { name: "no other server", clamd: false, spamd: false },
   { name: "clamd", clamd: true, spamd: false },
   { name: "clamd and spamd", clamd: true, spamd: true },
+  { name: "clamd; postern's own engine against spamd", clamd: true, spamd: true, native: true },
 ];
 
 interface Row {

@@ -80,6 +80,8 @@ listen = "127.0.0.1:${httpPort}"
 relay = "smtp:127.0.0.1:${sinkPort}"
 [delivery]
 domains = ["example.com"]
+[spam]
+engine = "off"
 `;
 
 /** What Debian's package configures around its own choices: helper programs, file(1), banned names and types. */

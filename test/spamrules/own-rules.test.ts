@@ -56,7 +56,9 @@ describe("rules/spam", () => {
     const counting = [...program.book.rules.values()].filter(({ name }) => !name.startsWith("__"));
     expect(counting.length).toBeGreaterThan(100);
     expect(counting.filter(({ describe: text }) => text === "")).toEqual([]);
-    const points = counting.map(({ scores: [local] }) => Math.abs(local));
+    const points = counting
+      .filter(({ name }) => name !== "GTUBE")
+      .map(({ scores: [local] }) => Math.abs(local));
     expect(Math.min(...points)).toBeGreaterThan(0);
     expect(Math.max(...points)).toBeLessThanOrEqual(3);
   });
@@ -98,6 +100,12 @@ describe("rules/spam", () => {
       ]),
     );
     expect(total).toBeGreaterThan(10);
+  });
+
+  it("knows GTUBE", () => {
+    const line = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+    const letter = [...FROM_A_HOST, "From: b@far.example", "Subject: test", ...HEADER, "", line];
+    expect(judged(letter)).toEqual({ total: 1000, rules: ["GTUBE"] });
   });
 
   it("tags a threat that wants coins", () => {
