@@ -25,8 +25,8 @@ export interface RunOptions {
 
 /** Answers from outside of the thread. */
 export interface LateAnswers {
-  /** Hits of rules that ask DNS, by name. */
-  readonly hits?: ReadonlyMap<string, number>;
+  /** Rules that ask DNS and hit, and on what. */
+  readonly hits?: ReadonlyMap<string, string>;
   /** null: Bayes says nothing. */
   readonly bayes?: number | null;
 }
@@ -36,6 +36,8 @@ export interface Running {
   readonly counts: Float64Array;
   /** What rules have captured and eval functions have set. */
   readonly tags: ReadonlyMap<string, readonly string[]>;
+  /** Nothing that comes from outside counts any more: a rule has ended the run, or the deadline. */
+  readonly ended: boolean;
   /** Settles what waited and adds up; once. `subrules`: hits of rules whose name starts with "__" too. */
   finish(late?: LateAnswers, subrules?: boolean): Scored;
 }
@@ -79,10 +81,14 @@ class Run implements Running {
     return this.#tally.tags;
   }
 
+  get ended(): boolean {
+    return this.#tally.shortcircuit !== null || this.#stoppedAt !== null;
+  }
+
   bands(): void {
     for (const band of this.#program.bands) {
       for (const step of STEPS) {
-        if (this.#tally.shortcircuit !== null || this.#stoppedAt !== null) return;
+        if (this.ended) return;
         const body = (): readonly string[] => this.#body ?? this.#subject.body;
         step(band, this.#subject, this.#reader, (rules) => this.#evals(rules), body);
       }
@@ -91,10 +97,9 @@ class Run implements Running {
   }
 
   finish({ hits, bayes = null }: LateAnswers = {}, subrules = false): Scored {
-    const whole = this.#tally.shortcircuit === null && this.#stoppedAt === null;
-    if (whole) {
+    if (!this.ended) {
       this.#evals(this.#program.late, bayes);
-      for (const [name, count] of hits ?? []) this.#lateHit(name, count);
+      for (const [name, about] of hits ?? []) this.#lateHit(name, about);
       this.#metas(this.#program.lateMetas);
     }
     const { total, hits: found } = this.#tally.sum(subrules, this.#stoppedAt !== null);
@@ -109,9 +114,11 @@ class Run implements Running {
     };
   }
 
-  #lateHit(name: string, count: number): void {
+  #lateHit(name: string, about: string): void {
     const place = this.#program.places.get(name);
-    if (place !== undefined && this.#program.points[place] !== 0) this.#tally.hit(place, count);
+    if (place === undefined || this.#program.points[place] === 0) return;
+    this.#tally.hit(place, 1);
+    this.#tally.explain(place, "DNS", about);
   }
 
   #evals(rules: readonly EvalRule[], bayes: number | null = null): void {
@@ -150,7 +157,7 @@ class Run implements Running {
   }
 
   #metas(metas: MetaPlan): void {
-    if (this.#tally.shortcircuit !== null || this.#stoppedAt !== null) return;
+    if (this.ended) return;
     const { counts, touched } = this.#tally;
     for (const meta of metas) {
       if (!meta.restless && touched[meta.index] === 0) continue;

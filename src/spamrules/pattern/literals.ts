@@ -112,16 +112,13 @@ export function chanceOf(text: string): number {
   return Math.max(chance, 1e-9);
 }
 
+const ALL_OFTEN = OFTEN.reduce((sum, weight) => sum + weight, 0);
+
 /** Chance that an octet of mail is one of these. */
 export function often(set: OctetSet): number {
   let sum = 0;
-  let all = 0;
-  for (let octet = 0; octet < 256; octet++) {
-    const weight = OFTEN[octet]!;
-    all += weight;
-    if (set.has(octet)) sum += weight;
-  }
-  return sum / all;
+  for (let octet = 0; octet < 256; octet++) if (set.has(octet)) sum += OFTEN[octet]!;
+  return sum / ALL_OFTEN;
 }
 
 export function chanceOfClause(clause: Clause): number {

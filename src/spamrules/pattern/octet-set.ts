@@ -11,8 +11,8 @@ export function otherCase(octet: number): number {
 }
 
 export class OctetSet {
-  readonly #has = new Uint8Array(256);
-  #size = 0;
+  /** One bit per octet. */
+  readonly #words = new Int32Array(8);
   #octets: number[] | null = null;
 
   static of(...octets: readonly number[]): OctetSet {
@@ -29,18 +29,16 @@ export class OctetSet {
   }
 
   get size(): number {
-    return this.#size;
+    return this.octets.length;
   }
 
   has(octet: number): boolean {
-    return this.#has[octet] === 1;
+    return ((this.#words[octet >> 5]! >>> (octet & 31)) & 1) === 1;
   }
 
   add(octet: number): void {
-    if (this.#has[octet] === 1) return;
-    this.#has[octet] = 1;
+    this.#words[octet >> 5]! |= 1 << (octet & 31);
     this.#octets = null;
-    this.#size++;
   }
 
   addRange(first: number, last: number): void {
@@ -48,7 +46,19 @@ export class OctetSet {
   }
 
   addAll(other: OctetSet): void {
-    for (let octet = 0; octet < 256; octet++) if (other.has(octet)) this.add(octet);
+    for (let word = 0; word < 8; word++) this.#words[word]! |= other.#words[word]!;
+    this.#octets = null;
+  }
+
+  clear(): void {
+    this.#words.fill(0);
+    this.#octets = null;
+  }
+
+  copy(): OctetSet {
+    const set = new OctetSet();
+    set.addAll(this);
+    return set;
   }
 
   complement(): OctetSet {
@@ -59,30 +69,26 @@ export class OctetSet {
 
   /** With the other case of each letter. */
   folded(): OctetSet {
-    const set = new OctetSet();
-    for (const octet of this.octets) {
-      set.add(octet);
-      set.add(otherCase(octet));
-    }
+    const set = this.copy();
+    for (const octet of this.octets) set.add(otherCase(octet));
     return set;
   }
 
   /** Whether each letter is there in both cases or in none. */
   isFolded(): boolean {
-    for (const octet of this.octets) if (!this.has(otherCase(octet))) return false;
-    return true;
+    return this.octets.every((octet) => this.has(otherCase(octet)));
   }
 
   equals(other: OctetSet): boolean {
-    if (this.#size !== other.#size) return false;
-    for (let octet = 0; octet < 256; octet++)
-      if (this.has(octet) !== other.has(octet)) return false;
-    return true;
+    return this.#words.every((word, at) => word === other.#words[at]);
   }
 
   intersects(other: OctetSet): boolean {
-    for (let octet = 0; octet < 256; octet++) if (this.has(octet) && other.has(octet)) return true;
-    return false;
+    return this.#words.some((word, at) => (word & other.#words[at]!) !== 0);
+  }
+
+  isAny(): boolean {
+    return this.#words.every((word) => word === -1);
   }
 
   /** Runs of neighbours, ascending. */

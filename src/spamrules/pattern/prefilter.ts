@@ -6,8 +6,6 @@ import type { Node } from "./syntax.ts";
 import { WindowFilter } from "./window-filter.ts";
 import { rarestWindows, type Window } from "./windows.ts";
 
-/** Fewer patterns than these are all run. */
-const WORTH_IT = 3;
 /** Clauses that come oftener than this together want a window beside them. */
 const RARE = 1e-7;
 /** The bit of the window, beside those of the clauses. */
@@ -34,20 +32,18 @@ export class Prefilter {
   /** Patterns keep their places in the list as their numbers; null: run it always. */
   constructor(patterns: readonly (Node | null)[]) {
     const known = patterns.map(knownOf);
-    const worthIt = known.filter(isKnown).length >= WORTH_IT;
-    const used = worthIt ? known : known.map(() => NOTHING);
-    this.#full = Uint8Array.from(used, allBits);
+    this.#full = Uint8Array.from(known, allBits);
     const numbers = patterns.map((_, number) => number);
     this.always = Int32Array.from(numbers.filter((number) => this.#full[number] === 0));
-    const { texts, meanings } = textsOf(used.map(({ clauses }) => clauses));
+    const { texts, meanings } = textsOf(known.map(({ clauses }) => clauses));
     this.#automaton = texts.length === 0 ? null : new Automaton(texts);
     this.#marks = (this.#automaton?.lists ?? []).map((list) => marksOf(list, meanings));
     this.#told = new Int32Array(this.#marks.length + 1);
     this.#lists = new Int32Array(this.#marks.length);
     this.#marked = new Int32Array(patterns.length);
     this.#bits = new Uint8Array(patterns.length);
-    this.#windowOf = Int32Array.from(numbers.flatMap((at) => used[at]!.windows.map(() => at)));
-    const windows = used.flatMap((one) => one.windows);
+    this.#windowOf = Int32Array.from(numbers.flatMap((at) => known[at]!.windows.map(() => at)));
+    const windows = known.flatMap((one) => one.windows);
     this.#windows = windows.length === 0 ? null : new WindowFilter(windows);
   }
 
@@ -115,10 +111,6 @@ function knownOf(root: Node | null): Known {
   const clauses = clausesOf(root);
   const chance = clauses.reduce((product, clause) => product * chanceOfClause(clause), 1);
   return { clauses, windows: chance < RARE ? [] : rarestWindows(root) };
-}
-
-function isKnown({ clauses, windows }: Known): boolean {
-  return clauses.length > 0 || windows.length > 0;
 }
 
 function allBits({ clauses, windows }: Known): number {

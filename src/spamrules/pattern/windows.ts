@@ -19,9 +19,9 @@ export type Window = readonly OctetSet[];
 
 /** Windows of which at least one is in every match, as rare as can be found; none when there are none to speak of. */
 export function rarestWindows(root: Node): readonly Window[] {
-  const found = best(root, { steps: 0 });
+  const found = best(root, { steps: 0, scratch: blank() });
   if (found === null || found.chance > TOO_OFTEN) return [];
-  return found.windows.map(({ sets }) => sets.map((set) => (set.size === 256 ? ANY : set)));
+  return found.windows.map(({ sets }) => sets.map((set) => (set.isAny() ? ANY : set)));
 }
 
 interface Weighed {
@@ -36,17 +36,19 @@ interface Found {
 
 interface Effort {
   steps: number;
+  /** The window that is being looked at: most are thrown away. */
+  readonly scratch: readonly OctetSet[];
 }
 
 function best(node: Node, effort: Effort): Found | null {
   switch (node.kind) {
     case "octets":
-      return windowAt([node], effort);
+      return windowAt([node], 0, effort, 1);
     case "sequence": {
-      let found: Found | null = null;
+      let found = null as Found | null;
       for (let at = 0; at < node.items.length; at++) {
         const item = node.items[at]!;
-        found = rarer(found, windowAt(node.items.slice(at, at + 4 * WIDTH), effort));
+        found = windowAt(node.items, at, effort, found?.chance ?? 1) ?? found;
         if (item.kind !== "octets") found = rarer(found, best(item, effort));
       }
       return found;
@@ -58,7 +60,7 @@ function best(node: Node, effort: Effort): Found | null {
     }
     case "repeat":
       if (node.min === 0) return null;
-      return rarer(windowAt([node], effort), best(node.of, effort));
+      return rarer(windowAt([node], 0, effort, 1), best(node.of, effort));
     case "group":
     case "atomic":
       return best(node.of, effort);
@@ -78,34 +80,44 @@ function joined(found: readonly Found[]): Found {
   const kept = windows.slice(0, MAX_WINDOWS - 1);
   const others = windows.slice(MAX_WINDOWS - 1);
   if (others.length > 0) {
-    const sets = Array.from({ length: WIDTH }, (_, place) => {
-      const set = new OctetSet();
+    const sets = blank();
+    sets.forEach((set, place) => {
       for (const other of others) set.addAll(other.sets[place]!);
-      return set;
     });
-    kept.push(weighed(sets));
+    kept.push({ sets, chance: chanceOf(sets) });
   }
   return { windows: kept, chance: kept.reduce((sum, { chance }) => sum + chance, 0) };
 }
 
-/** The window that begins where the first of these begins. */
-function windowAt(items: readonly Node[], effort: Effort): Found | null {
-  const sets = Array.from({ length: WIDTH }, () => new OctetSet());
+/** The window that begins where the first of these begins; null when it comes oftener than `most`. */
+function windowAt(
+  items: readonly Node[],
+  from: number,
+  effort: Effort,
+  most: number,
+): Found | null {
+  const sets = effort.scratch;
+  for (const set of sets) set.clear();
   let places = 1;
-  for (const item of items) {
-    places = walk(item, places, sets, effort);
-    if (places === 0) break;
+  for (let at = from; at < items.length && places !== 0; at++) {
+    places = walk(items[at]!, places, sets, effort);
   }
   if (effort.steps > MAX_STEPS) return null;
   fill(sets, places);
-  const window = weighed(sets);
-  return { windows: [window], chance: window.chance };
+  const chance = chanceOf(sets);
+  return chance < most
+    ? { windows: [{ sets: sets.map((set) => set.copy()), chance }], chance }
+    : null;
 }
 
-function weighed(sets: readonly OctetSet[]): Weighed {
+function chanceOf(sets: readonly OctetSet[]): number {
   let chance = 1;
   for (const set of sets) chance *= often(set);
-  return { sets, chance };
+  return chance;
+}
+
+function blank(): OctetSet[] {
+  return Array.from({ length: WIDTH }, () => new OctetSet());
 }
 
 /** Whatever comes behind a place (bits of `places`) that a match may end at, or that nothing is known of. */
@@ -140,9 +152,11 @@ function walk(node: Node, places: number, sets: readonly OctetSet[], effort: Eff
       let ends = node.min === 0 ? places : 0;
       let here = places;
       for (let times = 1; times <= node.max && here !== 0 && times <= node.min + WIDTH; times++) {
-        here = walk(node.of, here, sets, effort);
-        if (times >= node.min) ends |= here;
-        if (here === places) break;
+        const before = here;
+        here = walk(node.of, before, sets, effort);
+        // What takes no octets may be there as often as it likes.
+        if (times >= node.min || here === before) ends |= here;
+        if (here === before) break;
       }
       return ends;
     }

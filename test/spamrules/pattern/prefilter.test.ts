@@ -1,0 +1,190 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Automaton } from "../../../src/spamrules/pattern/automaton.ts";
+import { clausesOf, FOLD } from "../../../src/spamrules/pattern/literals.ts";
+import { Prefilter } from "../../../src/spamrules/pattern/prefilter.ts";
+import { translate } from "../../../src/spamrules/pattern/translate.ts";
+import { rarestWindows } from "../../../src/spamrules/pattern/windows.ts";
+
+const clauses = (source: string, flags = ""): string[][] =>
+  clausesOf(translate({ source, flags }).trimmed).map((clause) => [...clause].sort());
+
+describe("clauses", () => {
+  it("are texts of which one is in every match", () => {
+    expect(clauses("foo(?:bar|baz)")).toEqual([["foobar", "foobaz"]]);
+    expect(clauses("Viagra", "i")).toEqual([["viagra"]]);
+    expect(clauses("free\\s+money")).toEqual(expect.arrayContaining([["free "], [" money"]]));
+    expect(clauses("x?lottery")).toEqual([["lottery"]]);
+    expect(clauses("(?:abc){2}")).toEqual([["abcabc"]]);
+    expect(clauses("(?=.*quux)a")).toEqual([["quux"]]);
+  });
+
+  it("are none where any text may match", () => {
+    expect(clauses("a*")).toEqual([]);
+    expect(clauses("^$")).toEqual([]);
+    expect(clauses(".|foo")).toEqual([]);
+    expect(clauses("(?!foo)[^a]")).toEqual([]);
+  });
+});
+
+describe("windows", () => {
+  it("stand where letters are spelled in many ways with anything between", () => {
+    const gap = "[^a-z0-9]{0,3}";
+    const source = ["[v\\\\]", "[i1!]", "[a4@]", "g", "r", "[a4@]"].join(gap);
+    const windows = rarestWindows(translate({ source, flags: "i" }).tree.root);
+    expect(windows).toHaveLength(1);
+    expect(windows[0]![0]!.has(0x76)).toBe(true);
+  });
+
+  it("are none for patterns that are found anywhere", () => {
+    expect(rarestWindows(translate({ source: "\\S+\\s", flags: "" }).tree.root)).toEqual([]);
+  });
+});
+
+describe("Automaton", () => {
+  it("finds what indexOf finds, beyond its whole rows too", () => {
+    const letter = fc.constantFrom("a", "b", "c", " ", "\xe9");
+    const word = fc.string({ unit: letter, minLength: 1, maxLength: 9 });
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 40 }), fc.string({ unit: letter }), (words, text) => {
+        const automaton = new Automaton(words);
+        const octets = Buffer.from(text, "latin1");
+        const lists = automaton.lists;
+        const into = new Int32Array(lists.length);
+        const told = new Int32Array(lists.length + 1);
+        const count = automaton.scan(octets, 0, octets.length, told, 1, into);
+        const found = new Set([...into.subarray(0, count)].flatMap((list) => [...lists[list]!]));
+        words.forEach((one, at) => expect([one, found.has(at)]).toEqual([one, text.includes(one)]));
+      }),
+    );
+  });
+
+  it("finds all of many texts", () => {
+    const words = Array.from({ length: 4000 }, (_, n) =>
+      (n * 7919 + 104729).toString(36).slice(0, 12),
+    );
+    const automaton = new Automaton(words);
+    expect(automaton.states).toBeGreaterThan(4096);
+    const lists = automaton.lists;
+    const into = new Int32Array(lists.length);
+    for (let n = 0; n < words.length; n += 97) {
+      const octets = Buffer.from(`--${words[n]}--`.toUpperCase());
+      const count = automaton.scan(
+        octets,
+        0,
+        octets.length,
+        new Int32Array(lists.length + 1),
+        1,
+        into,
+      );
+      const found = [...into.subarray(0, count)].flatMap((list) => [...lists[list]!]);
+      expect(found.map((at) => words[at])).toContain(words[n]);
+    }
+  });
+
+  it("folds as the texts are folded", () => {
+    expect([..."aA\n\xc9\xe9\xd7"].map((one) => FOLD[one.charCodeAt(0)])).toEqual([
+      0x61, 0x61, 0x20, 0xe9, 0xe9, 0xd7,
+    ]);
+  });
+});
+
+/** Patterns of every form over a small alphabet, so that they match now and then. */
+const patterns = fc.letrec<{ any: string; atom: string; piece: string; row: string }>((tie) => ({
+  atom: fc.oneof(
+    { maxDepth: 2 },
+    fc.constantFrom(
+      "a",
+      "b",
+      "c",
+      "@",
+      "\\s",
+      "\\w",
+      "[ab]",
+      "[^a]",
+      ".",
+      "\\b",
+      "^",
+      "$",
+      "ab",
+      "\\xe9",
+    ),
+    tie("any").map((of) => `(?:${of})`),
+    tie("any").map((of) => `(?=${of})`),
+    tie("any").map((of) => `(?!${of})`),
+    tie("any").map((of) => `(?>${of})`),
+    tie("any").map((of) => `(${of})`),
+  ),
+  piece: fc
+    .tuple(tie("atom"), fc.constantFrom("", "", "", "?", "*", "+", "{2}", "{1,3}", "{0,2}?", "++"))
+    .map(([atom, times]) =>
+      /^(?:\\b|\^|\$|\(\?[=!].*)$/s.test(atom) ? atom : `(?:${atom})${times}`,
+    ),
+  row: fc.array(tie("piece"), { minLength: 1, maxLength: 5 }).map((all) => all.join("")),
+  any: fc.array(tie("row"), { minLength: 1, maxLength: 3 }).map((all) => all.join("|")),
+})).any;
+
+describe("Prefilter", () => {
+  const text = fc.string({
+    unit: fc.constantFrom("a", "b", "c", "@", " ", "\n", "A", "\xe9", "x"),
+    maxLength: 9,
+  });
+
+  it("never leaves out a pattern that matches, nor does trimming", () => {
+    fc.assert(
+      fc.property(
+        fc.array(patterns, { minLength: 3, maxLength: 8 }),
+        fc.array(text, { maxLength: 6 }),
+        (sources, texts) => {
+          const all = sources.map((source) =>
+            translate({ source, flags: source.length % 2 === 0 ? "i" : "" }),
+          );
+          const prefilter = new Prefilter(all.map(({ trimmed }) => trimmed));
+          const into = new Int32Array(all.length);
+          for (const one of texts) {
+            const octets = Buffer.from(`--${one}--`, "latin1");
+            const count = prefilter.candidates(octets, 2, octets.length - 2, into);
+            const candidates = new Set([...into.subarray(0, count), ...prefilter.always]);
+            all.forEach((pattern, at) => {
+              pattern.all.pattern.lastIndex = 0;
+              const matches = pattern.all.pattern.test(one);
+              const found = pattern.test.test(one);
+              if (found === matches && (!matches || candidates.has(at))) return;
+              expect.fail(JSON.stringify([sources[at], one, matches, found, candidates.has(at)]));
+            });
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("leaves out nearly all that do not match", () => {
+    const words = ["lottery", "viagra", "mortgage", "refinance", "inheritance"];
+    const all = words.map((source) => translate({ source, flags: "i" }).trimmed);
+    const prefilter = new Prefilter(all);
+    const octets = Buffer.from("You have won the LOTTERY, dear friend");
+    const into = new Int32Array(all.length);
+    expect([...into.subarray(0, prefilter.candidates(octets, 0, octets.length, into))]).toEqual([
+      0,
+    ]);
+    expect(prefilter.always).toHaveLength(0);
+  });
+
+  it("takes time in proportion to the text", () => {
+    const all = Array.from(
+      { length: 300 },
+      (_, n) => translate({ source: `a{1,3}b\\W?${n}`, flags: "i" }).trimmed,
+    );
+    const prefilter = new Prefilter(all);
+    const into = new Int32Array(all.length);
+    const cpu = (length: number): number => {
+      const octets = Buffer.alloc(length, "aab ");
+      const start = process.cpuUsage();
+      prefilter.candidates(octets, 0, length, into);
+      return process.cpuUsage(start).user;
+    };
+    cpu(1_000_000);
+    expect(cpu(4_000_000)).toBeLessThan(20 * Math.max(cpu(1_000_000), 2000));
+  });
+});
