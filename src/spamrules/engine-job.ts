@@ -1,5 +1,6 @@
 // What the engine's two sides say to each other: the rules that a thread starts with, a job, its notes, and its answer.
 import type { MessagePort } from "node:worker_threads";
+import type { Replies } from "./evals/dns.ts";
 import type { Proofs } from "./evals/eval.ts";
 import type { RuleText } from "./language/read.ts";
 import type { Problem } from "./rulebook.ts";
@@ -47,9 +48,45 @@ export type EngineJob =
       readonly wanted: Wanted;
       readonly deadlineMs: number;
       readonly progress: SharedArrayBuffer;
-      /** Whom to ask what was learned of a message: token ids out, a BayesAnswer back; null: Bayes is not asked. */
-      readonly bayes: MessagePort | null;
+      /** null: nothing is asked. */
+      readonly asks: Asks | null;
     };
+
+/**
+ * What a thread, which has neither network nor store, may ask, and where: a job that has something to ask ends with Waiting, an
+ * EngineReply then goes in at the port, and out comes a Parley. So the thread has its hands free meanwhile.
+ */
+export interface Asks {
+  readonly bayes: boolean;
+  readonly dns: boolean;
+  readonly port: MessagePort;
+}
+
+export interface DnsLookup {
+  /** How its reply is found again. */
+  readonly key: string;
+  readonly name: string;
+  readonly types: readonly string[];
+}
+
+export interface Enquiry {
+  /** Ids of tokens; null: Bayes is not asked. */
+  readonly tokens: readonly number[] | null;
+  readonly lookups: readonly DnsLookup[];
+  /** Milliseconds for all of it. */
+  readonly ms: number;
+}
+
+export interface EngineReply {
+  readonly bayes: BayesAnswer;
+  readonly replies: Replies;
+}
+
+export interface Waiting {
+  readonly asks: Enquiry;
+}
+
+export type Parley = Waiting | { readonly answer: Answer } | { readonly failed: string };
 
 /** Chance of spam, 0 to 1; null: nothing is known of this message. */
 export type BayesAnswer = number | null;
@@ -58,6 +95,8 @@ export type BayesAnswer = number | null;
 export type EngineNote = { readonly required: number } | { readonly hit: RuleHit };
 
 export interface Answer extends Scored {
+  /** Questions to DNS, and how many of them nobody answered in time; absent: none was to be asked. */
+  readonly dns?: { readonly asked: number; readonly silent: number };
   /** As SpamAssassin lists them: one that counts its points again at each hit stands there as often. */
   readonly names: readonly string[];
   /** Octets, lines end in "\n"; null when it was not asked for, or there was no time. */

@@ -7,5 +7,5 @@ import { scorer } from "./score.ts";
 const engine = scorer(given() as EngineData);
 
 answerJobs<EngineJob>((job, out) =>
-  job.kind === "about" ? engine.about : engine.score(job, (note) => out.note(JSON.stringify(note))),
+  job.kind === "about" ? engine.about : engine.begin(job, (note) => out.note(JSON.stringify(note))),
 );

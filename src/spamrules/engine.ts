@@ -6,12 +6,12 @@ import { threads, type Ended, type Ran, type Threads } from "../sys/threads.ts";
 import type {
   AboutRules,
   Answer,
-  BayesAnswer,
   EngineData,
   EngineJob,
   EngineNote,
   Wanted,
 } from "./engine-job.ts";
+import { isWaiting, parley, type Outside } from "./engine-asks.ts";
 import type { Proofs } from "./evals/eval.ts";
 import { readProgress, progressMemory } from "./progress.ts";
 import type { RuleHit } from "./verdict.ts";
@@ -37,8 +37,10 @@ export interface ScoreRequest extends Wanted {
   /** Milliseconds since 1970: the time of receipt. */
   readonly now: number;
   readonly proofs?: Proofs;
-  /** What was learned of a message with these tokens; absent: too little was learned to ask. A failure counts as null. */
-  readonly bayes?: ((ids: readonly number[]) => Promise<BayesAnswer>) | null;
+  /** Absent: Bayes is not asked. */
+  readonly bayes?: Outside["bayes"];
+  /** Absent: DNS is not asked. */
+  readonly dns?: Outside["dns"];
 }
 
 export interface SpamEngine {
@@ -69,6 +71,8 @@ class Engine implements SpamEngine {
   readonly #options: EngineOptions;
   readonly #threads: Threads;
   readonly #under = new Set<Promise<unknown>>();
+  /** Messages that wait for what their rules have asked; their threads hold all that was read of them. */
+  #waiting = 0;
   #closed = false;
 
   constructor(options: EngineOptions) {
@@ -103,13 +107,19 @@ class Engine implements SpamEngine {
 
   async #score(
     octets: readonly Uint8Array[],
-    { now, proofs = NO_PROOFS, bayes = null, ...wanted }: ScoreRequest,
+    { now, proofs = NO_PROOFS, bayes = null, dns = null, ...wanted }: ScoreRequest,
     signal: AbortSignal | null,
   ): Promise<Answer | { readonly failed: string }> {
-    const { deadlineMs } = this.#options;
+    const { deadlineMs, queue = 64 } = this.#options;
     const progress = progressMemory();
     const whole = joined(octets);
-    const channel = bayes === null ? null : answering(bayes);
+    const outside: Outside = { bayes, dns: this.#waiting < queue ? dns : null };
+    const channel = bayes === null && outside.dns === null ? null : new MessageChannel();
+    const asks = channel && {
+      bayes: bayes !== null,
+      dns: outside.dns !== null,
+      port: channel.port2,
+    };
     const job: EngineJob = {
       kind: "score",
       octets: whole,
@@ -118,7 +128,7 @@ class Engine implements SpamEngine {
       wanted,
       deadlineMs,
       progress,
-      bayes: channel?.port2 ?? null,
+      asks,
     };
     try {
       const ran = await this.#threads.run(job, {
@@ -127,6 +137,13 @@ class Engine implements SpamEngine {
         signal,
         transfer: channel === null ? [whole] : [whole, channel.port2],
       });
+      if (ran.ended === "done" && isWaiting(ran.value) && channel !== null) {
+        this.#waiting += 1;
+        const patience = deadlineMs + KILL_AFTER_MS;
+        const said = parley(channel.port1, ran.value.asks, outside, patience);
+        const answer = await said.finally(() => (this.#waiting -= 1));
+        return answer ?? leftBy(ran, progress) ?? { failed: "the rules: their thread has ended" };
+      }
       if (ran.ended === "done") return ran.value as Answer;
       const left = ran.ended === "late" || ran.ended === "crashed" ? leftBy(ran, progress) : null;
       return left ?? { failed: whyOf(ran) };
@@ -136,17 +153,6 @@ class Engine implements SpamEngine {
       channel?.port1.close();
     }
   }
-}
-
-/** A thread has no store: it asks through this, once. */
-function answering(bayes: NonNullable<ScoreRequest["bayes"]>): MessageChannel {
-  const channel = new MessageChannel();
-  channel.port1.on("message", (ids: readonly number[]) => {
-    void bayes(ids)
-      .catch(() => null)
-      .then((answer: BayesAnswer) => channel.port1.postMessage(answer));
-  });
-  return channel;
 }
 
 /** All pieces in memory of their own, to be given away. */

@@ -1,45 +1,41 @@
 // Rule files made ready, and a message scored by them: what a thread of the engine does, and a tool that needs no thread.
-import { once } from "node:events";
 import type { MessagePort } from "node:worker_threads";
-import { autolearnClass, type AutolearnLimits } from "./bayes/autolearn.ts";
-import type { Token } from "./bayes/token.ts";
-import { tokensOf } from "./bayes/tokens.ts";
+import { answering, pointsOf } from "./answer.ts";
 import type {
   AboutRules,
   Answer,
-  BayesAnswer,
   EngineData,
   EngineJob,
   EngineNote,
+  EngineReply,
+  Parley,
+  Waiting,
 } from "./engine-job.ts";
+import { dnsBlocks } from "./evals/dns-blocks.ts";
 import { renderHtml } from "./html/render.ts";
-import { namesIn } from "./language/meta.ts";
+import { Inquiry } from "./inquiry.ts";
 import { parseRules } from "./language/parse.ts";
 import { prepare, toolsOf } from "./prepare.ts";
 import { compileProgram, type Program } from "./program.ts";
 import { progressWriter } from "./progress.ts";
-import { reportOf, type ReportFacts } from "./report.ts";
-import { rewritten } from "./rewrite.ts";
-import type { Rule, RuleBook } from "./rulebook.ts";
-import { run } from "./run.ts";
+import type { RuleBook } from "./rulebook.ts";
 import type { Subject } from "./subject.ts";
-import type { RuleHit, Scored } from "./verdict.ts";
+import { run, type LateAnswers, type Running } from "./run.ts";
 
 export interface MessageScorer {
   readonly book: RuleBook;
   /** Without Bayes. */
   readonly program: Program;
   readonly about: AboutRules;
-  /** `note` is told what must not be lost when this is killed. */
-  score(
-    job: EngineJob & { readonly kind: "score" },
-    note: (note: EngineNote) => void,
-  ): Promise<Answer>;
+  /** Asks nobody. `note` is told what must not be lost when this is killed. */
+  score(job: Omit<ScoreJob, "asks">, note: (note: EngineNote) => void): Promise<Answer>;
+  /** The same; with something to ask, what to ask: the rest is said at the port. */
+  begin(job: ScoreJob, note: (note: EngineNote) => void): Answer | Waiting;
 }
 
 /** Parses and compiles: a second of CPU for the stock rules. Never throws for anything that rule files hold. */
 export function scorer(data: EngineData): MessageScorer {
-  const { texts, includes, problems, local, hostname } = data;
+  const { texts, includes, problems, local } = data;
   const sources = {
     texts,
     includes: new Map(includes.map(([file, named]) => [file, new Map(named)])),
@@ -54,6 +50,24 @@ export function scorer(data: EngineData): MessageScorer {
     if (latest.bayes !== bayes) latest = { bayes, program: compileProgram(book, { local, bayes }) };
     return latest.program;
   };
+  const blocks = dnsBlocks(book.settings);
+  const answerOf = answering(data, book);
+  const begin: MessageScorer["begin"] = (job, note) => {
+    const { asks, proofs, wanted } = job;
+    const program = programFor(asks?.bayes ?? false);
+    const subject = prepare(Buffer.from(job.octets), { now: job.now }, tools);
+    const deadline = performance.now() + job.deadlineMs;
+    const running = begun(program, subject, job, deadline, note);
+    const finish = (late: LateAnswers = {}): Answer =>
+      answerOf(job, program, subject, running.finish(late, wanted.subrules ?? false));
+    if (asks === null) return finish();
+    const facts = { program, subject, running, proofs, blocks, wants: asks, deadline };
+    const inquiry = new Inquiry(facts);
+    const first = inquiry.next();
+    if (first === null) return finish();
+    converse(asks.port, inquiry, () => finish(inquiry.found));
+    return { asks: first };
+  };
   return {
     book,
     program: first,
@@ -62,55 +76,25 @@ export function scorer(data: EngineData): MessageScorer {
       rules: book.rules.size,
       problems: [...book.problems, ...first.problems],
     },
-    async score(job, note) {
-      const program = programFor(job.bayes !== null);
-      const mail = Buffer.from(job.octets);
-      const subject = prepare(mail, { now: job.now }, tools);
-      const scored = {
-        ...(await scoredBy(program, subject, job, note)),
-        autolearn: "disabled" as Scored["autolearn"],
-      };
-      if (data.autolearn !== undefined)
-        scored.autolearn = autolearnOf(scored, book, local, job.bayes !== null, data.autolearn);
-      const names = namesOf(scored, program);
-      const { also, remote = { name: "localhost", address: "127.0.0.1" } } = job.wanted;
-      if (also === undefined) return { ...scored, names, report: null, mail: null };
-      const facts: ReportFacts = {
-        scored,
-        book,
-        subject,
-        names,
-        points: (rule) => pointsOf(program, rule) ?? hitOf(scored, rule)?.score ?? 0,
-        mboxLine: /^From [^\n]{0,1000}\n/.exec(mail.toString("latin1", 0, 1010))?.[0] ?? "",
-        hostname,
-        remote,
-        now: job.now,
-      };
-      return {
-        ...scored,
-        names,
-        report: also === "report" ? reportOf(facts) : null,
-        mail: also === "mail" ? Buffer.from(rewritten(facts), "latin1") : null,
-      };
-    },
+    begin,
+    score: async (job, note) => begin({ ...job, asks: null }, note) as Answer,
   };
 }
 
 type ScoreJob = EngineJob & { readonly kind: "score" };
 
-/** The rules in two steps: what this thread can answer itself, then what hangs on what was learned. */
-async function scoredBy(
+/** Runs what can be answered here. */
+function begun(
   program: Program,
   subject: Subject,
-  { proofs, wanted, deadlineMs, progress, bayes }: ScoreJob,
+  { proofs, wanted, progress }: ScoreJob,
+  deadline: number,
   note: (note: EngineNote) => void,
-): Promise<Scored> {
-  const { settings } = program.book;
-  const until = performance.now() + deadlineMs;
-  note({ required: settings.requiredScore });
-  const running = run(program, subject, {
+): Running {
+  note({ required: program.book.settings.requiredScore });
+  return run(program, subject, {
     proofs,
-    deadline: until,
+    deadline,
     progress: progressWriter(progress),
     explain: wanted.explain ?? false,
     onHit: ({ name: rule, describe }) => {
@@ -119,59 +103,22 @@ async function scoredBy(
       note({ hit: { rule, score, describe, count: 1, matched: null } });
     },
   });
-  const chance =
-    bayes === null
-      ? null
-      : await asked(bayes, tokensOf(subject, settings, "scan"), until - performance.now());
-  return running.finish({ bayes: chance }, wanted.subrules ?? false);
 }
 
-/** null when nobody answers in time. */
-async function asked(
-  bayes: MessagePort,
-  tokens: readonly Token[],
-  ms: number,
-): Promise<BayesAnswer> {
-  try {
-    bayes.postMessage(tokens.map(({ id }) => id));
-    const signal = AbortSignal.timeout(Math.max(0, Math.floor(ms)));
-    const [answer] = (await once(bayes, "message", { signal })) as [BayesAnswer];
-    return answer;
-  } catch {
-    return null; // late
-  } finally {
-    bayes.close();
-  }
-}
-
-const pointsOf = ({ places, points }: Program, rule: string): number | undefined =>
-  points[places.get(rule) ?? -1];
-
-const hitOf = ({ hits }: Scored, rule: string): RuleHit | undefined =>
-  hits.find((hit) => hit.rule === rule);
-
-/** As SpamAssassin lists them. */
-function namesOf({ hits }: Scored, { places, repeats }: Program): string[] {
-  return hits
-    .filter(({ rule }) => !rule.startsWith("__"))
-    .flatMap(({ rule, count }) =>
-      repeats[places.get(rule) ?? -1] === 1 ? Array<string>(count).fill(rule) : [rule],
-    );
-}
-
-/** Whether a message may teach Bayes by itself; one that was not judged to the end teaches nothing. */
-function autolearnOf(
-  { hits, total, required, partial }: Scored,
-  book: RuleBook,
-  local: boolean,
-  bayes: boolean,
-  limits: AutolearnLimits,
-): Scored["autolearn"] {
-  if (partial !== null) return "unavailable";
-  const dependencies = ({ definition }: Rule): readonly string[] =>
-    definition.type === "meta" ? namesIn(definition.expression) : [];
-  const names = hits.map(({ rule }) => rule).filter((name) => !name.startsWith("__"));
-  const scoreSet = (local ? 0 : 1) + (bayes ? 2 : 0);
-  const means = { book, scoreSet, dependencies };
-  return autolearnClass(names, total >= required, means, limits) ?? "no";
+/** What the other side says goes to the inquiry; once there is nothing left to ask, the answer goes out and the port is closed. */
+function converse(port: MessagePort, inquiry: Inquiry, finish: () => Answer): void {
+  const said = (reply: EngineReply): Parley => {
+    try {
+      inquiry.take(reply);
+      const asks = inquiry.next();
+      return asks === null ? { answer: finish() } : { asks };
+    } catch (error) {
+      return { failed: (error as Error).message };
+    }
+  };
+  port.on("message", (reply: EngineReply) => {
+    const parley = said(reply);
+    port.postMessage(parley);
+    if (!("asks" in parley)) port.close();
+  });
 }

@@ -5,7 +5,7 @@ const KEY = Symbol("senders");
 const FIELDS = ["From", "Envelope-Sender", "Resent-Sender", "X-Envelope-From", "EnvelopeFrom"];
 
 /** Each once, as written, several dots in a row made one; of Resent-From alone if there is one. */
-export function senders(context: EvalContext): readonly string[] {
+export function senders(context: Pick<EvalContext, "subject" | "memo">): readonly string[] {
   return context.memo(KEY, () => {
     const { subject } = context;
     const resent = subject.getAll("Resent-From:first:addr").map(bare);
