@@ -161,7 +161,7 @@ class Rooms {
     this.accounts = accounts(config, store, log, metrics);
     this.greylist = greylisting(config, store, this.lookups, log, metrics);
     this.scanning = virusScanning(config, log, metrics);
-    this.scoring = scoring(config, spam, { log, metrics }, store);
+    this.scoring = scoring(config, spam, { log, metrics }, store, this.lookups.dns);
     this.bench = benchOf(source, config, this.means());
     this.lookups.use(this.bench.rules);
     this.signer = signer(this.bench.rules.dkim, config.dkim.keys);

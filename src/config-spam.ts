@@ -24,8 +24,10 @@ export const spamTable = z
       ),
     local_tests_only: z
       .boolean()
-      .default(true)
-      .describe("Leave out rules that ask the network, as spamd -L does"),
+      .optional()
+      .describe(
+        'Leave out rules that ask the network, as spamd -L does; default: false when [dns] servers names resolvers, true with "system"; always with "off". Rules for SPF, DKIM and DMARC take what [auth] verify found',
+      ),
     deadline: duration("10s").describe(
       "Time for the rules on one message, once a thread takes it, then what has hit so far counts (SPAM_PARTIAL); as long it may wait for a thread",
     ),

@@ -48,7 +48,10 @@ export interface Config extends Omit<
   readonly auth: { readonly verify: boolean };
   readonly dkim: { readonly keys: string };
   readonly quarantine: ConfigFile["quarantine"] & { dir: string };
-  readonly spam: ConfigFile["spam"] & { engine: "native" | "spamd" | "both" | "off" };
+  readonly spam: ConfigFile["spam"] & {
+    engine: "native" | "spamd" | "both" | "off";
+    local_tests_only: boolean;
+  };
 }
 
 const SHIPPED_RULES = fileURLToPath(new URL("../rules", import.meta.url));
@@ -339,6 +342,9 @@ function complete(config: ConfigFile, file: string | null): Config {
     spam: {
       ...config.spam,
       engine: engineOf(config),
+      local_tests_only:
+        config.dns.servers === "off" ||
+        (config.spam.local_tests_only ?? !Array.isArray(config.dns.servers)),
       rule_dirs: config.spam.rule_dirs?.map(path),
     },
     quarantine: {

@@ -2,9 +2,13 @@
 // tell metrics and log. Made by app.ts and by `postern scan`.
 import { bayesMemory, type BayesMemory } from "./checks/bayes-memory.ts";
 import { both, type Difference } from "./checks/spam-both.ts";
-import { BY_ENGINE, engineScorer } from "./checks/spam-engine.ts";
+import type { RuleDns } from "./checks/spam-dns.ts";
+import { BY_ENGINE, engineScorer, type EngineScorerOptions } from "./checks/spam-engine.ts";
+import { provenAt } from "./checks/spam-proofs.ts";
 import type { Scorer } from "./checks/spam-scorer.ts";
 import type { SpamMeans } from "./checks/spam.ts";
+import type { Dns } from "./clients/dns.ts";
+import { mailauthResolver } from "./clients/dns-mailauth.ts";
 import { parseEndpoint, type Endpoint } from "./clients/endpoint.ts";
 import { spamd } from "./clients/spamd.ts";
 import type { Config } from "./config.ts";
@@ -31,6 +35,8 @@ export interface Scoring {
   readonly engine: LiveEngine | null;
   /** What Bayes learned; null when it is not asked. */
   readonly memory: BayesMemory | null;
+  /** Whom the engine's rules ask that want DNS; null: only local tests. */
+  readonly dns: RuleDns | null;
   /** Who teaches it, for TELL; null where nothing is learned. */
   readonly teacher: (() => Teacher) | null;
   close(): Promise<void>;
@@ -43,19 +49,24 @@ export function spamdEndpoints(config: Config): readonly Endpoint[] {
 
 /**
  * `rules` are those of the engine, null without any. Without metrics and log (a command) nobody is told, and each hit says on what.
- * Without a store nothing was learned.
+ * Without a store nothing was learned; without a resolver no rule asks DNS.
  */
 export function scoring(
   config: Config,
   rules: EngineData | null,
   told: Told | null,
   store: Remembered | null = null,
+  resolver: Dns | null = null,
 ): Scoring {
   const { engine: which, serve } = config.spam;
   const live =
     (which === "native" || which === "both") && rules !== null
       ? liveEngine(config, rules, told)
       : null;
+  const dns =
+    resolver === null || rules?.local !== false
+      ? null
+      : { dns: resolver, budgetMs: config.dns.budget };
   const memory = store === null || live === null ? null : memoryOf(config, store, told);
   let taught: Teacher | null = null;
   const learner =
@@ -66,7 +77,7 @@ export function scoring(
     config.bayes.autolearn && learner !== null
       ? autolearner(learner, (text) => told?.log.warn(text))
       : null;
-  const ours = live === null ? null : nativeScorer(live, memory, learn, told);
+  const ours = live === null ? null : nativeScorer(live, { bayes: memory, dns, learn }, told);
   const theirs =
     (which === "spamd" || which === "both") && spamdEndpoints(config).length > 0
       ? spamdScorer(config, told)
@@ -75,26 +86,15 @@ export function scoring(
     ours === null || theirs === null
       ? (ours ?? theirs)
       : compared(config, serve === "native" ? [ours, theirs] : [theirs, ours], told);
-  const { maxSize, oversize } = sizes(config);
   const folders =
     store === null || told === null || memory === null
       ? null
       : startTraining({ config, store, data: rules, ...told });
   return {
-    means:
-      scorer === null
-        ? null
-        : {
-            scorer,
-            maxSize,
-            oversize,
-            user: config.spamd.user,
-            hostname: config.server.hostname,
-            product: config.headers.product,
-            mtaNames: new Set(config.networks.mta_names.map((name) => name.toLowerCase())),
-          },
+    means: scorer === null ? null : meansOf(config, scorer, ours === null ? null : proofsBy(dns)),
     engine: live,
     memory,
+    dns,
     teacher: learner,
     close: async () => {
       await Promise.all([live?.close(), taught?.close(), folders?.stop()]);
@@ -102,9 +102,25 @@ export function scoring(
   };
 }
 
-function sizes({ spam, spamd: servers }: Config): Pick<SpamMeans, "maxSize" | "oversize"> {
+function meansOf(config: Config, scorer: Scorer, proofs: SpamMeans["proofs"]): SpamMeans {
+  const { spam, spamd: servers } = config;
   const { max_size: maxSize, oversize } = spam.engine === "spamd" ? servers : spam;
-  return { maxSize, oversize };
+  return {
+    scorer,
+    maxSize,
+    oversize,
+    user: servers.user,
+    hostname: config.server.hostname,
+    product: config.headers.product,
+    mtaNames: new Set(config.networks.mta_names.map((name) => name.toLowerCase())),
+    proofs,
+  };
+}
+
+/** What the auth check found, and what the rules want besides. */
+function proofsBy(dns: RuleDns | null): SpamMeans["proofs"] {
+  const resolver = dns === null ? null : mailauthResolver(dns.dns);
+  return (message, findings, signal) => provenAt(message, findings, resolver, signal);
 }
 
 function memoryOf(
@@ -123,14 +139,12 @@ function memoryOf(
 
 function nativeScorer(
   live: LiveEngine,
-  bayes: BayesMemory | null,
-  learn: ReturnType<typeof autolearner> | null,
+  outside: Pick<EngineScorerOptions, "bayes" | "dns" | "learn">,
   told: Told | null,
 ): Scorer {
   return engineScorer({
+    ...outside,
     engine: () => live.current,
-    bayes,
-    learn,
     explain: told === null,
     onResult: (result) => told?.metrics.spamEngine.inc({ result }),
   });

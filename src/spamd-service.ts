@@ -1,6 +1,6 @@
 // The spamd service of a worker: its listeners over the rooms that the filter has too (rules, spool, the engine that scores). Wired here,
 // so that app.ts stays the place where listeners start and nothing else.
-import { bayesFor } from "./checks/spam-engine.ts";
+import { outsideFor } from "./checks/spam-engine.ts";
 import { firstOctets } from "./checks/spam-copy.ts";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
@@ -23,7 +23,7 @@ import type { Spool } from "./sys/spooled.ts";
 export interface SpamdRooms {
   readonly config: Config;
   /** Without an engine there are no rules. */
-  readonly scoring: Pick<Scoring, "engine" | "memory" | "teacher">;
+  readonly scoring: Pick<Scoring, "engine" | "memory" | "dns" | "teacher">;
   /** For Exim's variant=rspamd: as the filter judges. */
   readonly judging: Pick<AnswerRspamMeans, "around" | "bench"> & {
     readonly judging: Omit<AnswerRspamMeans["judging"], "isLocal">;
@@ -106,7 +106,7 @@ type Said = Awaited<ReturnType<SpamdServerOptions["score"]>>;
 async function scored(
   octets: Spool,
   { also, remote }: SpamdScoreRequest,
-  { config, scoring: { engine, memory } }: SpamdRooms,
+  { config, scoring: { engine, memory, dns } }: SpamdRooms,
 ): Promise<Said> {
   if (engine === null) return { failed: "there are no rules", late: false };
   const { max_size: max, deadline } = config.spam;
@@ -118,7 +118,7 @@ async function scored(
   for await (const piece of body.bytes ?? body.open()) pieces.push(Buffer.from(piece));
   const wanted = {
     now: Date.now(),
-    bayes: await bayesFor(memory),
+    ...(await outsideFor({ bayes: memory, dns })),
     ...(also !== null && { also }),
     remote: { name: remote === "127.0.0.1" ? "localhost" : remote, address: remote },
   };

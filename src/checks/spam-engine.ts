@@ -1,9 +1,11 @@
 // The engine for SpamAssassin's rules as a scorer of the spam check: what it is told about the message beside the octets, and what its
 // answer means there.
 import type { Body } from "../mail/message.ts";
+import type { Outside } from "../spamrules/engine-asks.ts";
 import type { SpamEngine } from "../spamrules/engine.ts";
 import type { RuleHit } from "../spamrules/verdict.ts";
 import type { BayesMemory } from "./bayes-memory.ts";
+import { ruleLookups, type RuleDns } from "./spam-dns.ts";
 import type { Scorer } from "./spam-scorer.ts";
 
 export interface EngineScorerOptions {
@@ -13,6 +15,8 @@ export interface EngineScorerOptions {
   readonly explain: boolean;
   /** What was learned; null: Bayes is not asked. */
   readonly bayes: BayesMemory | null;
+  /** Whom rules ask that want DNS; null: only local tests. */
+  readonly dns: RuleDns | null;
   /** Teaches what the other rules are sure about; never rejects, and nobody waits for it. Absent: autolearn is off. */
   readonly learn?: ((octets: readonly Uint8Array[], label: "spam" | "ham") => Promise<void>) | null;
   /** Told what came of each message. */
@@ -23,17 +27,17 @@ export interface EngineScorerOptions {
 export const BY_ENGINE = "postern's engine";
 
 export function engineScorer(options: EngineScorerOptions): Scorer {
-  const { engine, explain, bayes, onResult } = options;
+  const { engine, explain, onResult } = options;
   return {
-    async score(body, _asked, signal) {
-      const request = { now: Date.now(), explain, bayes: await bayesFor(bayes) };
+    async score(body, { proofs }, signal) {
+      const request = { now: Date.now(), explain, proofs, ...(await outsideFor(options)) };
       const octets = await pieces(body);
       const answer = await engine().score(octets, request, signal);
       if ("failed" in answer) {
         onResult("failed");
         return { kind: "error", why: answer.failed };
       }
-      const { total, required, hits, partial, autolearn } = answer;
+      const { total, required, hits, partial, autolearn, dns } = answer;
       if (autolearn === "spam" || autolearn === "ham") void options.learn?.(octets, autolearn);
       onResult(partial === null ? "scored" : "partial");
       return {
@@ -49,13 +53,25 @@ export function engineScorer(options: EngineScorerOptions): Scorer {
         autolearn: `autolearn=${autolearn} autolearn_force=no`,
         by: BY_ENGINE,
         partial: partial === null ? null : `not done in time, at ${partial.rule || "the start"}`,
+        silent:
+          dns === undefined || dns.silent === 0
+            ? null
+            : `${dns.silent} of ${dns.asked} questions to DNS had no answer`,
       };
     },
   };
 }
 
+/** Whom one message may ask. */
+export async function outsideFor({
+  bayes,
+  dns,
+}: Pick<EngineScorerOptions, "bayes" | "dns">): Promise<Outside> {
+  return { bayes: await bayesFor(bayes), dns: dns === null ? null : ruleLookups(dns) };
+}
+
 /** How the engine asks what was learned; null while that is too little. */
-export async function bayesFor(
+async function bayesFor(
   memory: BayesMemory | null,
 ): Promise<((ids: readonly number[]) => Promise<number | null>) | null> {
   if (memory === null || !(await memory.ready())) return null;

@@ -1,5 +1,6 @@
 // Who scores a message for the spam check: a spamd, the engine for SpamAssassin's rules, or both beside one another. Made by scoring.ts.
 import type { Body } from "../mail/message.ts";
+import type { Proofs } from "../spamrules/evals/eval.ts";
 import type { Finding } from "../verdict/finding.ts";
 
 export interface ScoredRule {
@@ -23,6 +24,8 @@ export interface Opinion {
   readonly by: string;
   /** Why not all rules ran; null when all did. */
   readonly partial: string | null;
+  /** What DNS did not answer in time; null or absent when there is nothing to say. */
+  readonly silent?: string | null;
 }
 
 export interface NoOpinion {
@@ -35,6 +38,8 @@ export interface Asked {
   readonly user: string | null;
   /** What earlier checks found. */
   readonly findings: readonly Finding[];
+  /** What is known of where it comes from, for a scorer that does not find out itself. */
+  readonly proofs: Proofs;
 }
 
 export interface Scorer {

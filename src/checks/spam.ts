@@ -2,8 +2,10 @@
 // most. Rules and their points become findings whose sum is the scorer's own total. It is given a copy of the message (spam-copy.ts).
 import type { Message } from "../mail/message.ts";
 import type { Check, SymbolSpec } from "../verdict/check.ts";
+import type { Proofs } from "../spamrules/evals/eval.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { firstOctets, scorerCopy, type CopyFacts } from "./spam-copy.ts";
+import { NO_PROOFS } from "./spam-proofs.ts";
 import type { Opinion, Scorer } from "./spam-scorer.ts";
 
 export interface SpamMeans extends CopyFacts {
@@ -13,6 +15,10 @@ export interface SpamMeans extends CopyFacts {
   readonly oversize: "truncate" | "skip";
   /** Whose preferences: "" = the server's, "recipient" = the recipient's when there is exactly one, else that user's. */
   readonly user: string;
+  /** What earlier checks know of where a message comes from; null: the scorer finds out itself, or does without. */
+  readonly proofs:
+    | ((message: Message, findings: readonly Finding[], signal: AbortSignal) => Promise<Proofs>)
+    | null;
 }
 
 export const SPAM_SCORED: SymbolSpec = {
@@ -35,6 +41,13 @@ const PARTIAL: SymbolSpec = {
   meaning:
     "Not all rules ran within [spam] deadline: what had hit by then counts, and the rule under way is named.",
 };
+const SILENT: SymbolSpec = {
+  symbol: "SPAM_DNS_SILENT",
+  category: "note",
+  score: 0,
+  meaning:
+    "DNS did not answer all that the spam rules asked, in time: rules without an answer did not hit.",
+};
 const UNCHECKED: SymbolSpec = {
   symbol: "UNCHECKED_SPAM",
   category: "unchecked",
@@ -50,7 +63,7 @@ export const spam = (means: SpamMeans): Check<"message"> => ({
   name: "spam",
   stage: "message",
   tier: "score",
-  symbols: [SPAM_SCORED, TRUNCATED, PARTIAL, UNCHECKED],
+  symbols: [SPAM_SCORED, TRUNCATED, PARTIAL, SILENT, UNCHECKED],
   async run(message, { findings, signal }) {
     const { size } = message.body;
     const over = size > means.maxSize;
@@ -58,12 +71,14 @@ export const spam = (means: SpamMeans): Check<"message"> => ({
       return [ours(UNCHECKED, `${size} octets are more than max_size ${means.maxSize}`)];
     const whole = scorerCopy(message, findings, means);
     const copy = over ? await firstOctets(whole, means.maxSize) : whole;
-    const asked = { user: userOf(message, means.user), findings };
+    const proofs = (await means.proofs?.(message, findings, signal)) ?? NO_PROOFS;
+    const asked = { user: userOf(message, means.user), findings, proofs };
     const scored = await means.scorer.score(copy, asked, signal);
     if (scored.kind === "error") throw new Error(scored.why);
     return [
       ...findingsOf(scored),
       ...(scored.partial === null ? [] : [ours(PARTIAL, scored.partial)]),
+      ...(scored.silent ? [ours(SILENT, scored.silent)] : []),
       ...(over ? [ours(TRUNCATED, `the first ${copy.size} of ${size} octets were scored`)] : []),
     ];
   },
@@ -119,6 +134,7 @@ export const NO_SCORER: SpamMeans = {
   maxSize: 0,
   oversize: "skip",
   user: "",
+  proofs: null,
   hostname: "",
   product: "",
   mtaNames: new Set(),

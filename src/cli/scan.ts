@@ -4,6 +4,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { oneBuffer } from "../engine/report.ts";
 import { benchOf, surroundings } from "../judging.ts";
+import { configuredDns } from "../lookups.ts";
 import type { Part } from "../mail/message.ts";
 import { readRules } from "../ruleset/source.ts";
 import { RulesError } from "../rules-live.ts";
@@ -35,7 +36,8 @@ export async function scan(args: readonly string[]): Promise<number> {
   const source = await readRules(config.server.rules_dir);
   if ("errors" in source) throw new RulesError(source.errors);
   // Of the services only the scorer is asked: it learns nothing by it that it would not from the mail itself.
-  const scorer = scoring(config, await readSpamRules(config, source.ok), null);
+  const dns = configuredDns(config, null);
+  const scorer = scoring(config, await readSpamRules(config, source.ok), null, null, dns);
   const bench = benchOf(source.ok, config, scorer.means === null ? {} : { spam: scorer.means });
   const around = surroundings(config);
   const files = await filesOf(positionals);
@@ -60,6 +62,7 @@ export async function scan(args: readonly string[]): Promise<number> {
   }
   bar.end();
   await scorer.close();
+  dns?.close();
   return failed ? 1 : stopped ? 3 : 0;
 }
 

@@ -1,6 +1,7 @@
 // Two scorers beside one another: who is served, what counts as a difference, and that the other one never keeps mail waiting.
 import { describe, expect, test } from "vitest";
 import { both, differenceOf, type Difference } from "../../src/checks/spam-both.ts";
+import { NO_PROOFS } from "../../src/checks/spam-proofs.ts";
 import type { Opinion, Scorer } from "../../src/checks/spam-scorer.ts";
 import { oneBuffer } from "../../src/engine/report.ts";
 
@@ -45,7 +46,7 @@ function rig(served: Scorer, other: Scorer, over: { otherMs?: number; atOnce?: n
   const score = () =>
     scorer.score(
       oneBuffer(Buffer.from("mail")),
-      { user: null, findings: [] },
+      { user: null, findings: [], proofs: NO_PROOFS },
       AbortSignal.timeout(9000),
     );
   const quiet = async (count: number): Promise<void> => {

@@ -63,6 +63,7 @@ function rig(answer: Partial<SpamdScored> | string, over: Partial<SpamMeans> = {
     maxSize: 500 * 1024,
     oversize: "truncate",
     user: "",
+    proofs: null,
     scorer: {
       async score(body, { user }) {
         asked.push({ body: await text(body), user });

@@ -2,6 +2,7 @@
 // another.
 import { afterEach, describe, expect, test } from "vitest";
 import { engineScorer } from "../../src/checks/spam-engine.ts";
+import { NO_PROOFS } from "../../src/checks/spam-proofs.ts";
 import { oneBuffer } from "../../src/engine/report.ts";
 import { spamEngine, type SpamEngine } from "../../src/spamrules/engine.ts";
 import type { EngineData } from "../../src/spamrules/engine-job.ts";
@@ -77,10 +78,11 @@ describe("with rules", () => {
       engine: () => engine,
       explain: true,
       bayes: null,
+      dns: null,
       onResult: () => {},
     });
     const engine = engineOf();
-    const asked = { user: null, findings: [] };
+    const asked = { user: null, findings: [], proofs: NO_PROOFS };
     const opinion = await scorer.score(
       oneBuffer(Buffer.from(MAIL)),
       asked,

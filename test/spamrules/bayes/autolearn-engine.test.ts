@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { engineScorer } from "../../../src/checks/spam-engine.ts";
+import { NO_PROOFS } from "../../../src/checks/spam-proofs.ts";
 import { oneBuffer } from "../../../src/engine/report.ts";
 import { spamEngine, type SpamEngine } from "../../../src/spamrules/engine.ts";
 import type { EngineData } from "../../../src/spamrules/engine-job.ts";
@@ -31,13 +32,14 @@ async function taught(data: EngineData, ...texts: string[]): Promise<string[]> {
     engine: () => made,
     explain: false,
     bayes: null,
+    dns: null,
     learn: async (pieces, label) => {
       lessons.push(`${label}: ${Buffer.concat(pieces).toString()}`);
     },
     onResult: () => {},
   });
   for (const text of texts) {
-    const asked = { user: null, findings: [] };
+    const asked = { user: null, findings: [], proofs: NO_PROOFS };
     await scorer.score(oneBuffer(Buffer.from(text)), asked, AbortSignal.timeout(20_000));
   }
   return lessons;
