@@ -1,7 +1,7 @@
 // What SpamAssassin's HashBL plugin asks: hashes of addresses, links, pieces of the body, tags and attachments.
 import { createHash } from "node:crypto";
 import { lower } from "../message/octets.ts";
-import { compilePerl } from "../pattern/translate.ts";
+import { compileFirstGroup } from "../pattern/translate.ts";
 import { isIp, isIpv4 } from "../received/addresses.ts";
 import type { Rule, RuleBook, Settings } from "../rulebook.ts";
 import type { MimePart, Subject } from "../subject.ts";
@@ -105,13 +105,12 @@ function links({ book, subject }: Inquiry, options: Options): string[] {
 }
 
 function bodyMatches(subject: Subject, source: string, options: Options): string[] {
-  const compiled = source === "" ? null : compilePerl({ source, flags: "s" });
-  if (!(compiled instanceof RegExp)) return [];
-  const pattern = new RegExp(compiled.source, `${compiled.flags.replace("g", "")}g`);
+  const pattern = source === "" ? null : compileFirstGroup({ source, flags: "s" });
+  if (typeof pattern !== "function") return [];
   const found: string[] = [];
   for (const line of subject.body)
-    for (const match of line.matchAll(pattern)) {
-      const text = options.has("case") ? (match[1] ?? "") : lower(match[1] ?? "");
+    for (const match of pattern(line)) {
+      const text = options.has("case") ? (match ?? "") : lower(match ?? "");
       found.push(options.has("num") ? text.replace(/[^0-9]+/g, "") : text);
     }
   return found.filter((text) => text !== "");

@@ -9,11 +9,13 @@ export interface Emitted {
   readonly flags: string;
   /** Names of groups with their numbers in the pattern; empty unless asked for. */
   readonly names: ReadonlyMap<string, readonly number[]>;
+  /** Numbers of kept groups in the pattern, by their number in Perl: several for a branch reset. */
+  readonly numbers: ReadonlyMap<number, readonly number[]>;
 }
 
 export interface EmitOptions {
-  /** Keep groups with names as groups. */
-  readonly names: boolean;
+  /** Which groups stay groups, besides those that the pattern itself refers to. */
+  readonly groups: "none" | "named" | "all";
   /** What stands for %{NAME}: any of these texts. */
   readonly tags: ReadonlyMap<string, readonly string[]>;
 }
@@ -26,8 +28,9 @@ export function emit(tree: Tree, root: Node, options: EmitOptions): Emitted {
   if (first.numbers.size > 0) {
     text = new Emitter(tree, options, ignoreCase, first.numbers).write(root).text;
   }
-  const names = options.names ? named(tree, first.numbers) : new Map<string, number[]>();
-  return { source: text === "" ? "(?:)" : text, flags: ignoreCase ? "i" : "", names };
+  const { numbers } = first;
+  const names = options.groups === "named" ? named(tree, numbers) : new Map<string, number[]>();
+  return { source: text === "" ? "(?:)" : text, flags: ignoreCase ? "i" : "", names, numbers };
 }
 
 function named(
@@ -148,8 +151,9 @@ class Emitter {
   }
 
   #group(number: number, name: string | null, of: Node): Piece {
-    const kept = this.#tree.referenced.has(number) || (name !== null && this.#options.names);
-    if (!kept) return this.write(of);
+    const { groups } = this.#options;
+    const kept = groups === "all" || (groups === "named" && name !== null);
+    if (!kept && !this.#tree.referenced.has(number)) return this.write(of);
     const own = ++this.#last;
     const numbers = this.numbers.get(number) ?? [];
     numbers.push(own);

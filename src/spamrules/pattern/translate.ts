@@ -95,15 +95,45 @@ export function compilePerl(perl: PerlPattern): RegExp | { readonly failed: stri
   }
 }
 
+/** The same for patterns whose first group takes what is looked for: gives that of every match, undefined where it took no part. */
+export function compileFirstGroup(
+  perl: PerlPattern,
+): ((text: string) => Iterable<string | undefined>) | { readonly failed: string } {
+  try {
+    const tree = parse(perl);
+    const { source, flags, numbers } = emit(tree, tree.root, { groups: "all", tags: NO_TAGS });
+    const pattern = regExp(source, `${flags}g`);
+    const first = numbers.get(1) ?? [];
+    return function* (text) {
+      for (let at = 0; ;) {
+        pattern.lastIndex = at;
+        const match = pattern.exec(text);
+        if (match === null) return;
+        at = match.index + (match[0].length || 1);
+        const taken = first.find((number) => match[number] !== undefined);
+        yield taken === undefined ? undefined : match[taken];
+      }
+    };
+  } catch (error) {
+    if (error instanceof Untranslatable) return { failed: error.message };
+    throw error;
+  }
+}
+
 function compile(
   tree: Tree,
   root: Node,
   flags: string,
   tags: ReadonlyMap<string, readonly string[]> = NO_TAGS,
 ): Captured {
-  const written = emit(tree, root, { names: flags === "g", tags });
+  const groups = flags === "g" ? "named" : "none";
+  const written = emit(tree, root, { groups, tags });
+  return { pattern: regExp(written.source, written.flags + flags), names: written.names };
+}
+
+function regExp(source: string, flags: string): RegExp {
   try {
-    return { pattern: new RegExp(written.source, written.flags + flags), names: written.names };
+    return new RegExp(source, flags);
   } catch (error) {
     throw new Untranslatable(error instanceof Error ? error.message : String(error));
   }

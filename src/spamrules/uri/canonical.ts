@@ -10,9 +10,11 @@ import { decodePercent } from "./percent.ts";
 const MOST_UNWRAPPED = 50;
 const HTTP_PARTS = /^(https?:\/\/)([^@/?#]*@)?([^/?#:]+)((?::(\d*))?.*)$/i;
 
+/** A redirector_pattern line, compiled: gives the address within. */
+export type Redirector = (uri: string) => Iterable<string | undefined>;
+
 export interface Habits {
-  /** redirector_pattern lines, compiled; group 1 is the address within. */
-  readonly redirectors: readonly RegExp[];
+  readonly redirectors: readonly Redirector[];
   readonly boundaries: Boundaries;
 }
 
@@ -97,10 +99,10 @@ function stripPort(scheme: string, port: string, rest: string): string | null {
 }
 
 /** The address that a redirector would lead to. */
-function unwrap(start: string, rest: string, redirectors: readonly RegExp[]): string | null {
+function unwrap(start: string, rest: string, redirectors: readonly Redirector[]): string | null {
   const whole = start + rest;
   for (const pattern of redirectors) {
-    const target = pattern.exec(whole)?.[1];
+    const [target] = pattern(whole);
     if (target?.includes(".") === true) return target;
   }
   const target = /https?:\/{0,2}[^&#]+/i.exec(rest)?.[0];

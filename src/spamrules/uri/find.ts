@@ -1,7 +1,7 @@
 // All addresses of a message: in its text, in its HTML, and (parse_dkim_uris) in its DKIM signatures. Called by prepare.ts, once
 // per message; the finder is made once per rule book.
 import type { HtmlFacts } from "../html/facts.ts";
-import { compilePerl } from "../pattern/translate.ts";
+import { compileFirstGroup } from "../pattern/translate.ts";
 import type { Settings } from "../rulebook.ts";
 import { canonical, type Habits } from "./canonical.ts";
 import type { UriDetail } from "./detail.ts";
@@ -35,8 +35,8 @@ export interface UriFinder {
 export function uriFinder(settings: Settings): UriFinder {
   const boundaries = boundariesFor(settings);
   const redirectors = settings.redirectorPatterns
-    .map(compilePerl)
-    .filter((pattern) => pattern instanceof RegExp);
+    .map(compileFirstGroup)
+    .filter((pattern) => typeof pattern === "function");
   const habits: Habits = { redirectors, boundaries };
   const readsSignatures = Number(settings.others.get("parse_dkim_uris")?.at(-1) ?? 1) !== 0;
   return {

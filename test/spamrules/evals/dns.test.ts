@@ -172,4 +172,10 @@ describe("tags and hashes", () => {
       "TXT ee11cbb19052e40b07aac0ca060c23ee.l.org",
     ]);
   });
+
+  it("hashes what the first group of a pattern takes of the body", () => {
+    const sha1 = "1d6e1cf70ec6f9ab28d3ea4b27a49a77654d370e"; // of "mail"
+    const rule = String.raw`body X eval:check_hashbl_bodyre('l.org', 'sha1', '\bx@(\w+)\.org')`;
+    expect(names(rule)).toEqual([`A ${sha1}.l.org`]);
+  });
 });

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { Untranslatable } from "../../../src/spamrules/pattern/syntax.ts";
 import { dangerOf } from "../../../src/spamrules/pattern/danger.ts";
-import { compilePerl, translate } from "../../../src/spamrules/pattern/translate.ts";
+import {
+  compileFirstGroup,
+  compilePerl,
+  translate,
+} from "../../../src/spamrules/pattern/translate.ts";
 
 /** Pattern, flags, and texts that Perl finds it in or does not: "+text" and "-text". */
 const CASES: readonly (readonly [string, string, ...string[]])[] = [
@@ -123,6 +127,17 @@ describe("translate", () => {
       ["A", "aa"],
       ["B", undefined],
     ]);
+  });
+
+  it.each([
+    ["(?>b+)(?:x)?(a+)(c)?", "bbxaac ba", ["aa", "a"]],
+    ["x(a)?", "xaxb", ["a", undefined]],
+    ["(?|(a)1|(b)2)", "a1b2", ["a", "b"]],
+    ["()", "ab", ["", "", ""]],
+    ["a", "aa", [undefined, undefined]],
+  ])("gives what the first group of %j takes in %j", (source, text, taken) => {
+    const first = compileFirstGroup({ source, flags: "" });
+    expect(typeof first === "function" && [...first(text)]).toEqual(taken);
   });
 
   it("puts texts in for %{TAGS}, letter for letter", () => {

@@ -1,14 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonical } from "../../../src/spamrules/uri/canonical.ts";
+import { compileFirstGroup } from "../../../src/spamrules/pattern/translate.ts";
 import { boundariesFor } from "../../../src/spamrules/uri/domain.ts";
 import { idnToAscii } from "../../../src/spamrules/uri/idn.ts";
 import { decodePercent } from "../../../src/spamrules/uri/percent.ts";
 import { bookWith } from "./finder.ts";
 
 const { settings } = bookWith();
+const redirector = compileFirstGroup({
+  source: "^http://go\\.example\\.com/\\?u=(.*)$",
+  flags: "i",
+});
 const habits = {
-  redirectors: [/^http:\/\/go\.example\.com\/\?u=(.*)/i],
+  redirectors: typeof redirector === "function" ? [redirector] : [],
   boundaries: boundariesFor(settings),
 };
 const forms = (uri: string): string[] => [...canonical(uri, habits)].slice(1).sort();

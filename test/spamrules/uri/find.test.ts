@@ -35,6 +35,12 @@ describe("addresses in text", () => {
     expect(urisOf(line)).toEqual([]);
   });
 
+  it("takes out what a redirector leads to", () => {
+    const line = "redirector_pattern m'^https?://go\\.example\\.com/r/(.*?)(?:;.*)?$'i";
+    const { uris } = findIn({ body: ["http://GO.example.com/r/ex%61mple.org/x;y"] }, line);
+    expect(uris).toContain("http://example.org/x");
+  });
+
   it("tells what a mail program would not make a link of", () => {
     const { details } = findIn({ body: ["example.com http://example.org user@example.net"] });
     expect([...(details.get("http://example.com")?.types ?? [])]).toEqual([
