@@ -100,6 +100,7 @@ export const EVALS_OF: EvalTable = {
   },
   Shortcircuit: { any: "check_shortcircuit" },
   TextCat: { body: "check_body_8bits", any: "check_language" },
+  Test: { any: "check_test_plugin test_feature_xxxx_false" },
   TxRep: { header: "check_senders_reputation" },
   URIDNSBL: { any: "check_uridnsbl" },
   URIDetail: { any: "check_uri_detail" },
@@ -142,6 +143,7 @@ export const FEATURES_OF: Readonly<Record<string, string>> = {
   Pyzor: "has_fork has_perl",
   Razor2: "has_fork",
   SPF: "has_check_for_spf_errors has_check_spf_skipped_noenvfrom",
+  Test: "test_feature_xxxx_true",
   URIDNSBL: `has_subtest_for_ranges has_tflags_domains_only has_tflags_notrim has_uridnsbl_a_ns has_uridnsbl_for_a
     has_uridnsbl_skip_mailto`,
   URIDetail: "has_host_key",

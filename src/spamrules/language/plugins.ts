@@ -20,7 +20,7 @@ export type SettingTable = Readonly<Record<string, Partial<Readonly<Record<Setti
 
 const PREFIX = "Mail::SpamAssassin::Plugin::";
 /** Plugins without functions, settings or features of their own. */
-const QUIET = `BodyRuleBaseExtractor Check OneLineBodyRuleType P595Body RelayCountry Rule2XSBody Test Reuse`;
+const QUIET = `BodyRuleBaseExtractor Check OneLineBodyRuleType P595Body RelayCountry Rule2XSBody Reuse`;
 /** Names that were changed; both mean the same plugin. */
 const RENAMED: Readonly<Record<string, string>> = {
   Dmarc: "DMARC",

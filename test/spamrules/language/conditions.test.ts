@@ -23,6 +23,8 @@ const CONDITIONS: readonly (readonly [string, boolean])[] = [
   ["has(Mail::SpamAssassin::Plugin::HTMLEval::html_range)", true],
   ["has(Mail::SpamAssassin::Plugin::HTMLEval::check_for_mime)", false],
   ["can(Mail::SpamAssassin::Conf::compat_welcomelist_blocklist)", false],
+  // A function is there, but does not say so.
+  ["can(Mail::SpamAssassin::Plugin::HTMLEval::html_range)", false],
   ["!(!plugin(Mail::SpamAssassin::Plugin::SPF)) || 0", true],
   ["1 - 1", false],
   ["2 * 3 > 5", true],
