@@ -1,6 +1,7 @@
 // What becomes of the hits of a message: whether it may teach Bayes, the names as SpamAssassin lists them, and the report or the message
 // as it would hand it back. Called by score.ts at the end.
 import { autolearnClass, type AutolearnLimits } from "./bayes/autolearn.ts";
+import { SHORTCIRCUIT } from "./evaluate/tally.ts";
 import type { Answer, EngineData, EngineJob } from "./engine-job.ts";
 import { namesIn } from "./language/meta.ts";
 import type { Program } from "./program.ts";
@@ -32,7 +33,10 @@ export function answering(data: EngineData, book: RuleBook): Answering {
       book,
       subject,
       names,
-      points: (rule) => pointsOf(program, rule) ?? hitOf(scored, rule)?.score ?? 0,
+      points: (rule) =>
+        (rule === SHORTCIRCUIT ? undefined : pointsOf(program, rule)) ??
+        hitOf(scored, rule)?.score ??
+        0,
       mboxLine: /^From [^\n]{0,1000}\n/.exec(start)?.[0] ?? "",
       hostname,
       remote,
@@ -72,6 +76,7 @@ function autolearnOf(
   limits: AutolearnLimits,
 ): Scored["autolearn"] {
   if (partial !== null) return "unavailable";
+  if (hits.some(({ rule }) => rule === SHORTCIRCUIT)) return "disabled";
   const dependencies = ({ definition }: Rule): readonly string[] =>
     definition.type === "meta" ? namesIn(definition.expression) : [];
   const names = hits.map(({ rule }) => rule).filter((name) => !name.startsWith("__"));

@@ -1,7 +1,7 @@
 // Runs a program over a message: band after band as SpamAssassin does, until all rules have their counts, the deadline comes, or a
 // rule ends it. What is asked outside of the thread (DNS, Bayes) comes in between run() and finish(). Called by the engine's threads.
 import { TextReader } from "./evaluate/reader.ts";
-import { Tally } from "./evaluate/tally.ts";
+import { shortcircuitTags, Tally } from "./evaluate/tally.ts";
 import type { EvalContext, Proofs } from "./evals/eval.ts";
 import type { MetaPlan } from "./evaluate/metas.ts";
 import type { Band, EvalRule, Program } from "./program.ts";
@@ -70,6 +70,7 @@ class Run implements Running {
       goOn: (rule) => this.#goOn(rule),
       explain: options.explain ?? false,
       fault: (rule, error) => options.onFault?.(rule, error),
+      field: (name) => subject.getAll(name)[0],
     });
   }
 
@@ -103,14 +104,16 @@ class Run implements Running {
       this.#metas(this.#program.lateMetas);
     }
     const { total, hits: found } = this.#tally.sum(subrules, this.#stoppedAt !== null);
+    const { settings } = this.#program.book;
+    const captured = [...this.#tally.tags].map(([name, texts]) => [name, texts.join(" ")] as const);
     return {
       total,
-      required: this.#program.book.settings.requiredScore,
+      required: settings.requiredScore,
       hits: found,
       partial: this.#stoppedAt === null ? null : { rule: this.#stoppedAt },
       autolearn: "disabled",
       bayes,
-      tags: new Map([...this.#tally.tags].map(([name, texts]) => [name, texts.join(" ")])),
+      tags: new Map([...shortcircuitTags(settings, this.#tally.shortcircuit), ...captured]),
     };
   }
 

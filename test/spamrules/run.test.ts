@@ -113,6 +113,14 @@ describe("run", () => {
     expect(hits(rules, { uris: ["http://x/?u="] })).toEqual({});
   });
 
+  it("puts in what a field says", () => {
+    const rules = "body A m{www\\.%{HEADER(From:addr:domain)}/}\nbody B /%{HEADER(X-No)}/";
+    const body = ["www.example.org/ www.examplexorg/"];
+    const fields = { "From:addr:domain": ["example.org"] };
+    expect(hits(rules, { body, fields })).toEqual({ A: 1 });
+    expect(hits(rules, { body, fields: { "From:addr:domain": ["example.net"] } })).toEqual({});
+  });
+
   it("reads the fields of parts, the first part that matches counting", () => {
     const root = part(
       {},
@@ -200,6 +208,24 @@ describe("run", () => {
       ["SHORTCIRCUIT", 100],
     ]);
     expect(scored.total).toBe(101);
+    expect(Object.fromEntries(scored.tags)).toEqual({
+      SC: "A (spam)",
+      SCRULE: "A",
+      SCTYPE: "spam",
+    });
+  });
+
+  it("ends when there are points enough", () => {
+    const rules = (setting: string): string =>
+      `loadplugin Mail::SpamAssassin::Plugin::Shortcircuit\n${setting}\nbody A /a/\nscore A 5\npriority A -3\n` +
+      "body B /a/\npriority B -2\nbody C /a/\npriority C -1\nbody D /a/";
+    const ended = score(rules("shortcircuit_max_spam_score 4"), { body: ["a"] });
+    expect(ended.hits.map(({ rule }) => rule)).toEqual(["A", "B", "SHORTCIRCUIT"]);
+    expect(ended.total).toBe(6.001);
+    expect(ended.tags.get("SCTYPE")).toBe("spam");
+    const whole = score(rules("shortcircuit_min_ham_score -4"), { body: ["a"] });
+    expect(whole.hits.map(({ rule }) => rule)).toEqual(["A", "B", "C", "D"]);
+    expect(whole.tags.get("SC")).toBe("no");
   });
 
   it("takes hits that come from outside before the metas that wait for them", () => {

@@ -16,6 +16,8 @@ export interface ReaderOptions {
   readonly explain: boolean;
   /** A pattern that V8 will not run after all. */
   fault(rule: Rule, error: unknown): void;
+  /** What a message has in a field, for %{HEADER(FIELD)}. */
+  field(name: string): string | undefined;
 }
 
 /** Octets of the text at hand, and numbers of candidates: shared by all messages of a thread, never held over a call. */
@@ -158,12 +160,18 @@ export class TextReader {
   /** The pattern of a rule that has one of its own for each message; null: it does not run in this one. */
   #patternFor(matcher: Matcher): Captured | null {
     try {
-      if (matcher.usesTags) return this.#templates.fill(matcher, this.#tally.tags);
+      if (matcher.usesTags) return this.#templates.fill(matcher, (tag) => this.#tag(tag));
       return matcher.patterns[0]!.all;
     } catch (error) {
       this.#options.fault(matcher.rule, error);
       return null;
     }
+  }
+
+  #tag(name: string): readonly string[] {
+    const field = /^HEADER\((.+)\)$/.exec(name)?.[1];
+    if (field === undefined) return this.#tally.tags.get(name) ?? [];
+    return [this.#options.field(field) ?? ""];
   }
 
   /** `own` is the pattern where it is not the rule's. */

@@ -1,12 +1,22 @@
 // The counts of one message: who hit how often, what was captured, and what it all comes to. Used by run.ts.
 import type { Program } from "../program.ts";
-import type { Rule } from "../rulebook.ts";
+import type { Rule, Settings } from "../rulebook.ts";
 import type { RuleHit } from "../verdict.ts";
+
+/** Why the run ended early. */
+export interface Shortcircuit {
+  /** null: it was the points until then. */
+  readonly rule: string | null;
+  readonly type: "spam" | "ham";
+  /** What it counts. */
+  readonly points: number;
+}
 
 type Matched = { readonly where: string; readonly text: string };
 
 /** Names of hits that no rule of the files has: a rule that ended the run, and a deadline that came. */
-const SHORTCIRCUIT = "SHORTCIRCUIT";
+export const SHORTCIRCUIT = "SHORTCIRCUIT";
+const PLUGIN = "Mail::SpamAssassin::Plugin::Shortcircuit";
 const TIME_LIMIT = "TIME_LIMIT_EXCEEDED";
 const TIME_LIMIT_POINTS = 0.001;
 
@@ -20,14 +30,17 @@ export class Tally {
   readonly tags = new Map<string, readonly string[]>();
   readonly #matched = new Map<number, Matched>();
   readonly #hits: number[] = [];
-  /** The rule that ended the run. */
-  shortcircuit: Rule | null = null;
+  shortcircuit: Shortcircuit | null = null;
+  /** Points until now, where settings ask for them. */
+  #sum = 0;
+  readonly #enough: { readonly below: number; readonly above: number } | null;
 
   constructor(program: Program, onHit: ((rule: Rule) => void) | null) {
     this.#program = program;
     this.#onHit = onHit;
     this.counts = new Float64Array(program.rules.length);
     this.touched = new Uint8Array(program.rules.length);
+    this.#enough = enoughIn(program.book.settings);
   }
 
   /** Adds hits to a rule. Values that make no sense count as one. */
@@ -38,7 +51,8 @@ export class Tally {
     this.#hits.push(place);
     for (const meta of this.#program.dependents[place] ?? NONE) this.touched[meta] = 1;
     const rule = this.#program.rules[place]!;
-    if (rule.shortcircuit !== null) this.shortcircuit ??= rule;
+    if (rule.shortcircuit !== null) this.shortcircuit ??= this.#endedBy(rule, place);
+    if (this.#enough !== null) this.#count(rule, place);
     this.#onHit?.(rule);
   }
 
@@ -71,7 +85,7 @@ export class Tally {
   }
 
   *#extra(late: boolean): Generator<RuleHit> {
-    if (this.shortcircuit !== null) yield this.#made(SHORTCIRCUIT, this.#shortcircuitPoints());
+    if (this.shortcircuit !== null) yield this.#made(SHORTCIRCUIT, this.shortcircuit.points);
     if (late) yield this.#made(TIME_LIMIT, this.#pointsOf(TIME_LIMIT) ?? TIME_LIMIT_POINTS);
   }
 
@@ -84,13 +98,47 @@ export class Tally {
     return this.#program.points[this.#program.places.get(name) ?? -1];
   }
 
-  #shortcircuitPoints(): number {
-    const { settings } = this.#program.book;
-    const rule = this.shortcircuit;
-    if (rule?.shortcircuit === "spam") return settings.shortcircuitSpamScore;
-    if (rule?.shortcircuit === "ham") return settings.shortcircuitHamScore;
-    return (this.#pointsOf(rule?.name ?? "") ?? 0) < 0 ? -0.0001 : 0.0001;
+  #endedBy({ name, shortcircuit: type }: Rule, place: number): Shortcircuit {
+    const { shortcircuitSpamScore, shortcircuitHamScore } = this.#program.book.settings;
+    if (type === "spam") return { rule: name, type, points: shortcircuitSpamScore };
+    if (type === "ham") return { rule: name, type, points: shortcircuitHamScore };
+    const isHam = this.#program.points[place]! < 0;
+    return { rule: name, type: isHam ? "ham" : "spam", points: isHam ? -0.0001 : 0.0001 };
   }
+
+  /** Ends the run when the points before this hit were enough: so late SpamAssassin looks. */
+  #count({ name }: Rule, place: number): void {
+    const before = this.#sum;
+    if (!name.startsWith("__")) this.#sum += this.#program.points[place]!;
+    const { below, above } = this.#enough!;
+    if (!(before < below || before > above)) return;
+    this.shortcircuit ??=
+      before < 0
+        ? { rule: null, type: "ham", points: -0.001 }
+        : { rule: null, type: "spam", points: 0.001 };
+  }
+}
+
+function enoughIn({ others, plugins }: Settings): { below: number; above: number } | null {
+  const of = (name: string): string | undefined => others.get(name)?.at(-1);
+  const below = of("shortcircuit_min_ham_score");
+  const above = of("shortcircuit_max_spam_score");
+  if (!plugins.has(PLUGIN) || (below === undefined && above === undefined)) return null;
+  return { below: Number(below ?? "-Infinity"), above: Number(above ?? "Infinity") };
+}
+
+/** _SC_, _SCRULE_ and _SCTYPE_. */
+export function shortcircuitTags(
+  { plugins }: Settings,
+  ended: Shortcircuit | null,
+): [name: string, text: string][] {
+  if (!plugins.has(PLUGIN)) return [];
+  const rule = ended?.rule ?? null;
+  return [
+    ["SC", rule === null ? "no" : `${rule} (${ended?.type ?? ""})`],
+    ["SCRULE", rule ?? "none"],
+    ["SCTYPE", ended?.type ?? "no"],
+  ];
 }
 
 const NONE: readonly number[] = [];

@@ -11,11 +11,11 @@ export class Templates {
   readonly #kept = new Map<string, Captured>();
 
   /** null: a tag that it names is not set, so the rule does not run. */
-  fill(matcher: Matcher, tags: ReadonlyMap<string, readonly string[]>): Captured | null {
+  fill(matcher: Matcher, tag: (name: string) => readonly string[]): Captured | null {
     const pattern = matcher.patterns[0]!;
     const texts = new Map<string, readonly string[]>();
     for (const name of pattern.tags) {
-      const values = (tags.get(name) ?? []).filter((value) => value !== "");
+      const values = tag(name).filter((value) => value !== "");
       if (values.length === 0) return null;
       texts.set(name, values);
     }

@@ -27,6 +27,13 @@ export function perlPattern(text: string): PerlPattern | string {
   return { source, flags: flags.replace(HARMLESS, "") };
 }
 
+/** Why a pattern would match anything, where that is so plain that SpamAssassin sees it (ignore_always_matching_regexps). */
+export function matchesAnything({ source }: PerlPattern): string | null {
+  if (source === "") return "pattern is empty";
+  if (/(?<!\\)\|\|/.test(source)) return 'pattern holds "||"';
+  return /^\||\|(?<!\\\|)\n?$/.test(source) ? 'pattern begins or ends with "|"' : null;
+}
+
 /** Whether a pattern waits for what another rule captured: %{NAME}. */
 export function hasTemplate(pattern: PerlPattern): boolean {
   return TEMPLATE.test(pattern.source);

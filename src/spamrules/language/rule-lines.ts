@@ -5,7 +5,7 @@ import { evalArguments } from "./eval-arguments.ts";
 import { INVALID, MISSING, complain, under } from "./draft.ts";
 import type { Draft, LineReader, LineReaders } from "./draft.ts";
 import { RULE_NAME, metaFault } from "./meta.ts";
-import { captures, perlPattern } from "./perl-pattern.ts";
+import { captures, matchesAnything, perlPattern } from "./perl-pattern.ts";
 import { evalNamed } from "./plugins.ts";
 import type { DeclaredOn } from "./plugins.ts";
 import { cut, trim } from "./text.ts";
@@ -93,7 +93,8 @@ function textTest(kind: Kind) {
 
 function patternTest(draft: Draft, name: string, kind: Kind, text: string): string | undefined {
   const pattern = perlPattern(text);
-  if (typeof pattern === "string") return `${name}: ${pattern}`;
+  const fault = typeof pattern === "string" ? pattern : tooWide(draft, pattern);
+  if (typeof pattern === "string" || fault !== null) return `${name}: ${fault}`;
   return define(draft, name, { type: kind, pattern }, pattern);
 }
 
@@ -107,8 +108,15 @@ function headerTest(draft: Draft, name: string, text: string): string | undefine
   if (read === null) return `${name}: neither exists: nor eval: nor FIELD =~ /PATTERN/`;
   if (MODIFIER.test((read[1] ?? "").replace(/:$/, ""))) return `${name}: unknown modifier`;
   const test = comparison(read);
-  if (typeof test === "string") return `${name}: ${test}`;
+  const fault = typeof test === "string" ? test : tooWide(draft, test.pattern);
+  if (typeof test === "string" || fault !== null) return `${name}: ${fault}`;
   return define(draft, name, { type: "header", ...test }, test.pattern);
+}
+
+/** Only where the files have asked for it by then; mimeheader and the like are never looked at so. */
+function tooWide(draft: Draft, pattern: PerlPattern): string | null {
+  const wanted = Number(draft.others.get("ignore_always_matching_regexps")?.at(-1) ?? 0) !== 0;
+  return wanted ? matchesAnything(pattern) : null;
 }
 
 function comparison(read: RegExpExecArray) {

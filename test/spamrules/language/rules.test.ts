@@ -161,6 +161,16 @@ it.each(REFUSED)("tells of, and otherwise passes over: %s", (line) => {
   expect(rules.has("X")).toBe(false);
 });
 
+it("refuses patterns that match anything where the files ask for it", () => {
+  const asked = "ignore_always_matching_regexps 1\n";
+  for (const pattern of ["//", "/a||b/", "/|a/", "/a|/"]) {
+    const lines = `body X ${pattern}\nheader Y To =~ ${pattern}`;
+    expect([...bookOf(lines).rules.keys()]).toEqual(["X", "Y"]);
+    expect(bookOf(asked + lines).rules.size).toBe(0);
+  }
+  expect(bookOf(`${asked}body X /(a|)\\||b\\|/\nrawbody Y /\\|/`).rules.size).toBe(2);
+});
+
 it("gives points: as said, relative, for all sets, or by the form of the name", () => {
   const { rules } = bookOf(`
     score A 1 2 3 4
