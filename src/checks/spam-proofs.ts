@@ -3,10 +3,12 @@
 import { canonicalIp } from "../mail/ip.ts";
 import type { Header } from "../mail/header.ts";
 import type { Message } from "../mail/message.ts";
+import { organisation } from "../mail/organisation.ts";
 import type { DkimSignature, Proofs } from "../spamrules/evals/eval.ts";
 import type { Finding } from "../verdict/finding.ts";
-import type { Resolver } from "./auth-lookups.ts";
+import { lookups, type Resolver } from "./auth-lookups.ts";
 import { spfOf } from "./auth-spf.ts";
+import { authorsOf } from "./authors.ts";
 
 export const NO_PROOFS: Proofs = { spf: null, dkim: null, dmarc: null, arc: null };
 
@@ -21,27 +23,77 @@ interface Result {
   readonly properties: ReadonlyMap<string, string>;
 }
 
-/** The same with SPF's result for HELO, asked of `resolver`; only for mail that is verified at all. */
+/** The same with what else SpamAssassin asks about where a message is from, of `resolver`; only for mail that is verified at all. */
 export async function provenAt(
   { header, envelope }: Message,
   findings: readonly Finding[],
   resolver: Resolver | null,
   signal: AbortSignal,
 ): Promise<Proofs> {
+  if (resolver === null || !findings.some(({ check }) => check === "auth"))
+    return proofsOf(header, findings, null);
   const { client } = envelope;
-  const name = client.helo?.replace(/\.$/, "") ?? "";
-  const verified = findings.some(({ check }) => check === "auth");
+  const name = client.helo?.replace(/\.$/, "").toLowerCase() ?? "";
   // SpamAssassin does not ask about numbers, nor about names without a dot.
   const named = name.includes(".") && canonicalIp(name.replace(/^\[|\]$/g, "")) === null;
-  const spf =
-    resolver === null || !verified || !named
-      ? null
-      : await spfOf(client, name, null, resolver, signal, HELO_MS);
-  return proofsOf(header, findings, spf?.result ?? null);
+  const dns = lookups(resolver, { deadlineMs: BESIDES_MS, maxQuestions: 2 * MAX_AUTHORS, signal });
+  try {
+    const [spf, gone] = await Promise.all([
+      named ? spfOf(client, name, null, resolver, signal, BESIDES_MS) : null,
+      goneOf(header, dns.resolve),
+    ]);
+    const proofs = proofsOf(header, findings, spf?.result ?? null);
+    return { ...proofs, gone, dmarc: dmarcAsTheirs(proofs, findings, name, gone) };
+  } finally {
+    dns.end();
+  }
 }
 
-/** Milliseconds; the rules about HELO are worth next to nothing. */
-const HELO_MS = 2_000;
+/** Authors whose domains are looked up. */
+const MAX_AUTHORS = 3;
+
+/** Those of the authors' domains that DNS does not know. */
+async function goneOf(header: Header, resolve: Resolver): Promise<string[]> {
+  const all = authorsOf(header).map(({ domain }) => domain.toLowerCase());
+  const domains = [...new Set(all)].filter((domain) => domain !== "").slice(0, MAX_AUTHORS);
+  const isGone = async (domain: string): Promise<boolean> => {
+    try {
+      await resolve(domain, "MX");
+      return false;
+    } catch (error) {
+      return (error as { readonly code?: string }).code === "ENOTFOUND";
+    }
+  };
+  const gone = await Promise.all(domains.map(isGone));
+  return domains.filter((_, i) => gone[i]);
+}
+
+/**
+ * QUIRK: Mail::DMARC also takes SPF's pass for the name in HELO (RFC 7489 3.1.2 does not), and finds no policy where there is no
+ * such domain.
+ */
+function dmarcAsTheirs(
+  { spf, dmarc }: Proofs,
+  findings: readonly Finding[],
+  helo: string,
+  gone: readonly string[],
+): Proofs["dmarc"] {
+  if (dmarc === null) return null;
+  const from = findings
+    .flatMap((finding) => (finding.check === "auth" ? resultOf(finding) : []))
+    .find(({ method }) => method === "dmarc")
+    ?.properties.get("header.from");
+  if (from === undefined) return dmarc;
+  if (gone.includes(from)) return { result: "none", policy: "" };
+  const byHelo = spf?.helo === "pass" && spf.mailFrom !== "pass";
+  const mine = organisation(from);
+  if (dmarc.result !== "fail" || !byHelo || mine === null || organisation(helo) !== mine)
+    return dmarc;
+  return { result: "pass", policy: dmarc.policy };
+}
+
+/** Milliseconds; the rules that hang on it are worth little. */
+const BESIDES_MS = 2_000;
 
 /**
  * All null when the auth check has not run. `helo` is SPF's result for the name in HELO, which that check asks for only where there is
@@ -102,10 +154,12 @@ function signatures(header: Header, results: readonly Result[]): DkimSignature[]
       domain: properties.get("header.d") ?? "",
       selector: properties.get("header.s") ?? "",
       identity: identities.get(properties.get("header.b") ?? "") ?? null,
-      bits: null, // a key that is too short is no pass
+      // At least so many where it passes: a shorter key is no pass to us.
+      bits: properties.get("header.a")?.startsWith("rsa") === true ? SHORTEST_KEY : null,
     }));
 }
 
+const SHORTEST_KEY = 1024;
 const MAX_SIGNATURES = 20;
 const MAX_SIGNATURE = 8192;
 

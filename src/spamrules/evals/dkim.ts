@@ -87,7 +87,7 @@ function isDependable(context: EvalContext): boolean {
   return signaturesOf(context).length === 0 || context.hits("__TRUNCATED") === 0;
 }
 
-/** What the author's domains say about unsigned mail: letters of N, U, A, D, 1, 2, 3. Only adsp_override is asked; the DNS records are history. */
+/** What the author's domains say about unsigned mail: letters of N, U, A, D, 1, 2, 3. Of DNS only whether there is such a domain: records of practices are history. */
 function practices(context: EvalContext): string[] {
   const found: string[] = [];
   for (const domain of authorsOf(context).domains) {
@@ -97,6 +97,7 @@ function practices(context: EvalContext): string[] {
     if (own.length > 0 && !isDependable(context)) continue;
     const practice = adspOverride(context.book.settings, domain);
     if (practice !== null) found.push(practice);
+    else if (context.proofs.gone?.includes(domain) === true) found.push("N");
   }
   return found;
 }

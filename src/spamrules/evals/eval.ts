@@ -8,6 +8,8 @@ export interface Proofs {
   readonly dkim: readonly DkimSignature[] | null;
   readonly dmarc: { readonly result: string; readonly policy: string } | null;
   readonly arc: string | null;
+  /** Domains of authors, lower case, that DNS knows nothing of. */
+  readonly gone?: readonly string[];
 }
 
 export interface DkimSignature {
