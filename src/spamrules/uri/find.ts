@@ -3,7 +3,7 @@
 import type { HtmlFacts } from "../html/facts.ts";
 import { compileFirstGroup } from "../pattern/translate.ts";
 import type { Settings } from "../rulebook.ts";
-import { canonical, type Habits } from "./canonical.ts";
+import { canonical, effort, type Habits } from "./canonical.ts";
 import type { UriDetail } from "./detail.ts";
 import { boundariesFor, type Boundaries } from "./domain.ts";
 import { textUris } from "./text.ts";
@@ -37,12 +37,12 @@ export function uriFinder(settings: Settings): UriFinder {
   const redirectors = settings.redirectorPatterns
     .map(compileFirstGroup)
     .filter((pattern) => typeof pattern === "function");
-  const habits: Habits = { redirectors, boundaries };
+  const habits = { redirectors, boundaries };
   const readsSignatures = Number(settings.others.get("parse_dkim_uris")?.at(-1) ?? 1) !== 0;
   return {
     boundaries,
     find(sources) {
-      const gathered = new Gathered(habits);
+      const gathered = new Gathered({ ...habits, effort: effort() });
       for (const { uri, types } of textUris(sources.body, boundaries))
         gathered.add(uri, types, true);
       for (const html of sources.html) gathered.addHtml(html);

@@ -53,6 +53,34 @@ describe("hostile text", () => {
     expect(large).toBeLessThan(12 * small + 200);
   });
 
+  it("of links made for a stock redirector is given up before it takes seconds", () => {
+    const book = bookWith(
+      String.raw`redirector_pattern /^http:\/\/.+\.gov\/(?:.*\/)?externalLink\.jhtml\?.*url=(.*?)(?:&.*)?$/i`,
+    );
+    const link = (at: number, uri: string): HtmlLink => ({
+      uri: `http://h${at}.gov/${uri}`,
+      types: ["a"],
+      anchorTexts: [],
+    });
+    const slow = ".gov/externalLink.jhtml?".repeat(330);
+    const links = Array.from({ length: 125 }, (_, at) => link(at, slow));
+    const time = cpu(() =>
+      uriFinder(book.settings).find({
+        body: [],
+        html: [{ linkTruncated: false, links }],
+        signatures: () => [],
+      }),
+    );
+    expect(time).toBeLessThan(10_000); // 45,000 without a bound
+    const honest = link(0, "externalLink.jhtml?x=1&url=inner.example.org");
+    const found = uriFinder(book.settings).find({
+      body: [],
+      html: [{ linkTruncated: false, links: [honest] }],
+      signatures: () => [],
+    });
+    expect(found.uris).toContain("http://inner.example.org");
+  });
+
   it("of addresses within addresses is unwrapped so far and no further", () => {
     const uri = "http://a.com/".repeat(600);
     expect(cpu(() => find([], [{ uri, types: ["a"], anchorTexts: [] }]))).toBeLessThan(1000);
