@@ -156,7 +156,7 @@ export class Crew {
     return this.mask.during(
       () =>
         new Promise((resolve, reject) => {
-          const worker = this.mask.without(() => cluster.fork({ UV_THREADPOOL_SIZE: "16" }));
+          const worker = this.mask.without(() => cluster.fork(environment()));
           const late = setTimeout(() => worker.process.kill("SIGKILL"), START_MS);
           const hand: Hand = {
             worker,
@@ -341,4 +341,9 @@ export class Crew {
     if (listener === undefined || path === undefined) return;
     setSocketOwner(path, listener);
   }
+}
+
+/** glibc keeps eight arenas a core for threads that hardly allocate; what lies idle in them looks like a leak. */
+function environment(): NodeJS.ProcessEnv {
+  return { UV_THREADPOOL_SIZE: "16", MALLOC_ARENA_MAX: process.env["MALLOC_ARENA_MAX"] ?? "2" };
 }
