@@ -29,7 +29,7 @@ export const spamTable = z
         'Leave out rules that ask the network, as spamd -L does; default: false when [dns] servers names resolvers, true with "system"; always with "off". Rules for SPF, DKIM and DMARC take what [auth] verify found',
       ),
     deadline: duration("10s").describe(
-      "Time for the rules on one message, once a thread takes it, then what has hit so far counts (SPAM_PARTIAL); as long it may wait for a thread",
+      "Time for the rules on one message, once a thread takes it, then what has hit so far counts (SPAM_PARTIAL); as long it may wait for a thread; at most 8/10 of limits.check_deadline",
     ),
     threads: count(1).describe("Threads that score, per worker; 64 more messages wait"),
     max_size: octets("500K").describe(
