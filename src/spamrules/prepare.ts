@@ -47,7 +47,10 @@ export class Prepared implements Subject {
     this.circumstances = circumstances;
     this.#tools = tools;
     this.#parsed = parseMessage(octets);
-    this.#tree = readTree(this.#parsed, tools.render);
+    this.#tree = readTree(this.#parsed, {
+      render: tools.render,
+      normalize: tools.settings.normalizeCharset,
+    });
     this.#parsed.fields.remove(OWN_FIELDS);
   }
 

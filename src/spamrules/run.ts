@@ -7,6 +7,7 @@ import type { MetaPlan } from "./evaluate/metas.ts";
 import type { Band, EvalRule, Program } from "./program.ts";
 import type { Rule } from "./rulebook.ts";
 import type { Subject } from "./subject.ts";
+import { fieldText } from "./tags.ts";
 import type { Scored } from "./verdict.ts";
 
 export interface RunOptions {
@@ -70,7 +71,7 @@ class Run implements Running {
       goOn: (rule) => this.#goOn(rule),
       explain: options.explain ?? false,
       fault: (rule, error) => options.onFault?.(rule, error),
-      field: (name) => subject.getAll(name)[0],
+      field: (name) => fieldText(subject, name),
     });
   }
 

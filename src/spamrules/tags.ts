@@ -99,7 +99,7 @@ const VALUES: Readonly<Record<string, Value>> = {
   SUMMARY: ({ rows }) => rows().summary,
   REPORT: ({ rows }) => `\n${rows().report}`,
   SUBJPREFIX: ({ scored, settings }) => prefixOf(scored, settings),
-  HEADER: ({ subject }, argument) => (argument === null ? "" : (subject.get(argument) ?? "")),
+  HEADER: ({ subject }, argument) => (argument === null ? "" : fieldText(subject, argument)),
   ADDEDHEADERHAM: ({ added }) => added?.("ham") ?? "_ADDEDHEADERHAM_",
   ADDEDHEADERSPAM: ({ added }) => added?.("spam") ?? "_ADDEDHEADERSPAM_",
   ADDEDHEADER: (facts) => facts.added?.(isSpam(facts) ? "spam" : "ham") ?? "_ADDEDHEADER_",
@@ -108,6 +108,14 @@ const VALUES: Readonly<Record<string, Value>> = {
 function valueOf(name: string, argument: string | null, facts: TagFacts): string | null {
   const known = Object.hasOwn(VALUES, name) ? VALUES[name] : undefined;
   return known?.(facts, argument) ?? facts.scored.tags.get(name) ?? null;
+}
+
+/** What _HEADER(NAME)_ stands for: of addresses, names, hosts and the like only the first. */
+export function fieldText(subject: Subject, name: string): string {
+  const found = subject.getAll(name);
+  if (!/:(?:addr|name|host|domain|ip|revip)\b/.test(name) && name !== "EnvelopeFrom")
+    return found.join("");
+  return (found[0] ?? "").replace(/\n$/, "");
 }
 
 /** QUIRK: Debian's files leave a placeholder of their build there, which stands in its reports too. */

@@ -1,4 +1,4 @@
-// Octets of whatever charset to UTF-8 octets, in SpamAssassin's order of attempts (normalize_charset 1, no Encode::Detect): what is
+// Octets of whatever charset to UTF-8 octets, in SpamAssassin's order of attempts (no Encode::Detect): what is
 // good UTF-8 is UTF-8 whatever was declared, then what was declared if it fits strictly, else Windows-1252.
 import { charsetName } from "./charset-name.ts";
 import { decodeMulti } from "./multi-byte.ts";
@@ -28,6 +28,12 @@ export interface Text {
 /** The text of a part. The charset: as the part declares it, null without one. */
 export function textToUtf8(octets: string, charset: string | null): Text {
   return normalize(octets, charset ?? "us-ascii", false, true);
+}
+
+/** The same with normalize_charset 0: what is declared as ASCII or UTF-8 and is good UTF-8 is decoded, nothing else. */
+export function textAsDeclared(octets: string, charset: string | null): Text {
+  const known = charset === null || /^(?:US-ASCII|UTF-8)$/i.test(charset);
+  return { octets, wide: known && hasHighBits(octets) && isUtf8(octets) };
 }
 
 function normalize(octets: string, declared: string, insist: boolean, text: boolean): Text {

@@ -1,7 +1,7 @@
 // One part of the MIME tree. Decoding, charset and rendering happen when they are asked for, once.
 import type { HtmlFacts } from "../html/facts.ts";
 import type { MimePart } from "../subject.ts";
-import { textToUtf8 } from "./charset.ts";
+import { textAsDeclared, textToUtf8 } from "./charset.ts";
 import type { Fields } from "./fields.ts";
 import { hasHighBits, lower } from "./octets.ts";
 import { decodeBase64, decodeQuotedPrintable } from "./transfer.ts";
@@ -11,6 +11,13 @@ export type HtmlRenderer = (
   text: string,
   source: { readonly decodedLength: number; readonly wide: boolean },
 ) => HtmlFacts;
+
+/** How parts are read. */
+export interface Reading {
+  readonly render: HtmlRenderer;
+  /** normalize_charset: else only UTF-8 is known, and texts in other charsets stay as they are. */
+  readonly normalize: boolean;
+}
 
 export interface Rendered {
   readonly type: string;
@@ -31,15 +38,15 @@ export class Part implements MimePart {
   boundary: string | null = null;
   name: string | null = null;
   readonly fields: Fields;
-  readonly #render: HtmlRenderer;
+  readonly #reading: Reading;
   #children: Part[] | null = null;
   #raw: readonly string[] | null = null;
   #decoded: string | null = null;
   #rendered: Rendered | null | undefined;
 
-  constructor(fields: Fields, render: HtmlRenderer) {
+  constructor(fields: Fields, reading: Reading) {
     this.fields = fields;
-    this.#render = render;
+    this.#reading = reading;
   }
 
   get children(): readonly Part[] {
@@ -114,9 +121,11 @@ export class Part implements MimePart {
     const type = this.effectiveType;
     if (type !== "text/plain" && type !== "text/html") return null;
     const octets = this.decoded;
-    const { octets: text, wide } = textToUtf8(octets, this.charset);
+    const { normalize, render } = this.#reading;
+    const { octets: text, wide } = (normalize ? textToUtf8 : textAsDeclared)(octets, this.charset);
     if (type === "text/html" && octets !== "") {
-      const html = this.#render(text, { decodedLength: octets.length, wide });
+      // What is not decoded stays octets, and character references become UTF-8 among them.
+      const html = render(text, { decodedLength: octets.length, wide: wide || !normalize });
       const { visible, invisible } = html;
       return { type, wide, text: html.text, visible, invisible, html };
     }
@@ -128,6 +137,8 @@ export class Part implements MimePart {
     const rendered = this.rendered;
     if (rendered === null) return "ascii";
     if (rendered.html?.narrow.has(which) === true) return "narrow";
+    if (!this.#reading.normalize && !rendered.wide)
+      return hasHighBits(rendered[which]) ? "narrow" : "ascii";
     return rendered.wide || hasHighBits(rendered[which]) ? "wide" : "ascii";
   }
 }

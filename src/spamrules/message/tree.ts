@@ -5,7 +5,7 @@ import { readContentType } from "./content-type.ts";
 import { splitMultipart } from "./multipart.ts";
 import type { Parsed } from "./parse.ts";
 import { parseMessage } from "./parse.ts";
-import type { HtmlRenderer } from "./part.ts";
+import type { Reading } from "./part.ts";
 import { Part } from "./part.ts";
 
 const DEEPEST = 20;
@@ -25,8 +25,8 @@ interface Task {
   readonly depth: number;
 }
 
-export function readTree(parsed: Parsed, render: HtmlRenderer): Tree {
-  const root = new Part(parsed.fields, render);
+export function readTree(parsed: Parsed, reading: Reading): Tree {
+  const root = new Part(parsed.fields, reading);
   root.type = parsed.type;
   const flags = new Set<ParseFlag>();
   const boundaries = new Map<string, number>();
@@ -43,7 +43,7 @@ export function readTree(parsed: Parsed, render: HtmlRenderer): Tree {
       part.branch();
       const pieces = splitMultipart(task.lines, boundary, flags, boundaries);
       for (const piece of pieces) {
-        const child = new Part(piece.fields, render);
+        const child = new Part(piece.fields, reading);
         const type = readContentType(piece.fields.value("content-type"));
         child.type =
           type.missing && part.type === "multipart/digest" ? "message/rfc822" : type.type;
@@ -58,7 +58,7 @@ export function readTree(parsed: Parsed, render: HtmlRenderer): Tree {
       }
     } else {
       finishLeaf(part, boundary, task.lines);
-      if (depth > 0) openMessage(part, depth, render, queue);
+      if (depth > 0) openMessage(part, depth, reading, queue);
     }
   }
   return { root, flags, boundaries };
@@ -78,12 +78,12 @@ function finishLeaf(part: Part, boundary: string | null, lines: readonly string[
 }
 
 /** Goes into message/rfc822 and message/global. */
-function openMessage(part: Part, depth: number, render: HtmlRenderer, queue: Task[]): void {
+function openMessage(part: Part, depth: number, reading: Reading, queue: Task[]): void {
   if (part.type !== "message/rfc822" && part.type !== "message/global") return;
   const octets = part.decoded;
   if (octets === "") return;
   const parsed = parseMessage(octets);
-  const inner = new Part(parsed.fields, render);
+  const inner = new Part(parsed.fields, reading);
   inner.type = parsed.type;
   part.add(inner);
   part.forget();

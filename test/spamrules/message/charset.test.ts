@@ -1,12 +1,28 @@
 // Charsets as SpamAssassin guesses them. Expected texts are written as JavaScript strings, octets in hexadecimal.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { textToUtf8, toUtf8Octets } from "../../../src/spamrules/message/charset.ts";
+import {
+  textAsDeclared,
+  textToUtf8,
+  toUtf8Octets,
+} from "../../../src/spamrules/message/charset.ts";
 import { decodeField } from "../../../src/spamrules/message/encoded-word.ts";
 import { isUtf8, repairUtf8 } from "../../../src/spamrules/message/utf8.ts";
 
 const octets = (hex: string): string => Buffer.from(hex, "hex").toString("latin1");
 const utf8 = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
+
+describe("textAsDeclared", () => {
+  it.each([
+    ["c3a9", "utf-8", true],
+    ["c3a9", null, true],
+    ["c3a9", "iso-8859-1", false],
+    ["e9", "us-ascii", false],
+    ["41", "UTF-8", false],
+  ])("%s as %s stays; decoded: %s", (hex, charset, wide) => {
+    expect(textAsDeclared(octets(hex), charset)).toEqual({ octets: octets(hex), wide });
+  });
+});
 
 describe("textToUtf8", () => {
   it.each([

@@ -20,6 +20,17 @@ const read = (text: string): Prepared => prepare(Buffer.from(text, "latin1"), { 
 const shape = (part: MimePart): unknown =>
   part.leaf ? `${part.type}:${part.decoded}` : [part.type, ...part.children.map(shape)];
 
+it("leaves octets of other charsets as they are with normalize_charset 0", () => {
+  const plain = { ...tools, settings: { ...tools.settings, normalizeCharset: false } };
+  const lines = (type: string, body: string): readonly string[] => {
+    const mail = Buffer.from(`Content-Type: ${type}\n\n${body}\n`, "latin1");
+    return prepare(mail, { now: 0 }, plain).body.slice(1);
+  };
+  expect(lines("text/plain; charset=iso-8859-1", "caf\xe9")).toEqual(["caf\xe9 "]);
+  expect(lines("text/html; charset=iso-8859-1", "caf\xe9 &eacute;")).toEqual(["caf\xe9 \xc3\xa9 "]);
+  expect(lines("text/plain; charset=utf-8", "caf\xc3\xa9")).toEqual(["caf\xc3\xa9 "]);
+});
+
 describe("header", () => {
   it("ends at an empty line, a boundary, the fourth line that is no field, or the end", () => {
     expect(read("A: b\n\nbody\n").pristineBody).toBe("body\n");
