@@ -2,7 +2,7 @@
 import type { Attributes } from "./attributes.ts";
 import type { Decoded } from "./entities.ts";
 import type { HtmlLink } from "./facts.ts";
-import { firstCharacters, characters, trimmed } from "./octets.ts";
+import { characters, firstCharacters, narrowest, trimmed } from "./octets.ts";
 import { resolveUri } from "./resolve.ts";
 
 const MAX_CHARACTERS = 8192;
@@ -72,7 +72,7 @@ export class Links {
     return [...this.#gathered].map(([uri, { types, texts }]) => ({
       uri,
       types: [...types],
-      anchorTexts: texts.map((pieces) => pieces.join("")),
+      anchorTexts: texts.map((pieces) => narrowest(pieces.join(""))),
     }));
   }
 
@@ -86,7 +86,10 @@ export class Links {
   }
 
   #push(tag: string, value: Decoded): void {
-    const uri = this.#canonical(value);
+    this.#pushUri(tag, this.#canonical(value));
+  }
+
+  #pushUri(tag: string, uri: string): void {
     if (uri === "") return;
     if (/^(?:data|mailto|file|cid|tel):/i.test(uri)) {
       this.#of(uri).types.add(tag);
@@ -99,16 +102,18 @@ export class Links {
   }
 
   #canonical(value: Decoded): string {
-    const uri = trimmed(value.octets, value.wide);
-    if (uri.length <= MAX_CHARACTERS || characters(uri, value.wide) <= MAX_CHARACTERS) return uri;
-    this.truncated = true;
-    return firstCharacters(uri, MAX_CHARACTERS, value.wide);
+    const { wide } = value;
+    const uri = trimmed(value.octets, wide);
+    const fits = uri.length <= MAX_CHARACTERS || characters(uri, wide) <= MAX_CHARACTERS;
+    if (!fits) this.truncated = true;
+    const kept = fits ? uri : firstCharacters(uri, MAX_CHARACTERS, wide);
+    return wide ? narrowest(kept) : kept;
   }
 
   #setBase(href: Decoded | undefined): void {
     if (href === undefined || href.octets === "" || href.octets === "0") return;
     const uri = this.#canonical(href);
-    this.#push("base", { octets: uri, wide: href.wide });
+    this.#pushUri("base", uri);
     if (!/^(?:https?|ftp):/i.test(uri)) return;
     const base = withoutFile(uri);
     this.#base = base.endsWith("/") ? base : `${base}/`;

@@ -22,6 +22,14 @@ export function widen(narrow: string): string {
   });
 }
 
+/** UTF-8 to Latin-1 where no character is beyond it: matching does not tell such a wide string of Perl's from a narrow one. */
+export function narrowest(utf8: string): string {
+  if (!HIGH.test(utf8) || /[\xc4-\xff]/.test(utf8)) return utf8;
+  return utf8.replace(/([\xc2\xc3])([\x80-\xbf])/g, (_, lead: string, rest: string) =>
+    lead === "\xc2" ? rest : String.fromCharCode(rest.charCodeAt(0) + 0x40),
+  );
+}
+
 /** How many characters, as Perl's length() counts. */
 export function characters(octets: string, wide: boolean): number {
   return wide && HIGH.test(octets) ? octets.replace(CONTINUATIONS, "").length : octets.length;

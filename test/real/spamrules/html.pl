@@ -26,6 +26,8 @@ sub held {
 }
 
 # The same as UTF-8.
+# Without characters beyond Latin-1 one octet each: patterns see no difference.
+sub narrowest { my $s = shift; utf8::encode($s) if $s =~ /[^\x00-\xff]/; return $s }
 sub utf8 { my $s = shift; return undef unless defined $s; utf8::encode($s); return $s }
 
 sub events {
@@ -70,7 +72,7 @@ sub results {
   }
   $out{$_} = [map { utf8($_) } @{ $r->{$_} // [] }] for qw(title anchor comment script);
   $out{inside} = { map { held($_)->[0] => $r->{inside}{$_} + 0 } keys %{ $r->{inside} // {} } };
-  $out{links} = { map { my $d = $r->{uri_detail}{$_}; utf8($_) => { types => [sort keys %{ $d->{types} // {} }], texts => [map { utf8($_) } @{ $d->{anchor_text} // [] }] } }
+  $out{links} = { map { my $d = $r->{uri_detail}{$_}; narrowest($_) => { types => [sort keys %{ $d->{types} // {} }], texts => [map { narrowest($_) } @{ $d->{anchor_text} // [] }] } }
     keys %{ $r->{uri_detail} // {} } };
   return \%out;
 }

@@ -160,6 +160,22 @@ describe("links", () => {
     expect(links(octets)).toEqual(expected);
   });
 
+  it.each<[string, boolean, string[]]>([
+    ["<a href='/\xc3\xa9'>\xc3\xbc</a>", true, ["/\xe9 a [\xfc]"]],
+    ["<a href='/\xc3\xa9'>\xc3\xbc</a>", false, ["/\xc3\xa9 a [\xc3\xbc]"]],
+    ["<a href='/&eacute;'>&uuml;</a>", false, ["/\xe9 a [\xfc]"]],
+    [
+      "<a href='/\xc3\xa9\xe2\x82\xac'>\xc3\xbc&euro;</a>",
+      true,
+      ["/\xc3\xa9\xe2\x82\xac a [\xc3\xbc\xe2\x82\xac]"],
+    ],
+  ])("of %j (wide: %s) are %j: Latin-1 where all characters fit", (octets, wide, expected) => {
+    const found = render(octets, wide).links.map(
+      ({ uri, types, anchorTexts }) => `${uri} ${types.join("+")} [${anchorTexts.join("|")}]`,
+    );
+    expect(found).toEqual(expected);
+  });
+
   it("are cut when they are too long", () => {
     const facts = render(`<a href=${"x".repeat(9000)}>`);
     expect(facts.linkTruncated).toBe(true);
