@@ -1,5 +1,6 @@
 // Meets texts with patterns, and tells the tally what hit. The prefilter of a group says which rules a text may match at all; only
 // those run. Used by run.ts.
+import { isPlain } from "../pattern/narrow.ts";
 import type { Captured } from "../pattern/translate.ts";
 import type { Rule } from "../rulebook.ts";
 import type { Subject } from "../subject.ts";
@@ -99,25 +100,40 @@ export class TextReader {
 
   /** All rules of the group that the text may match. */
   #text(group: Group, text: string, name: string, at: number): void {
-    const { prefilter, matchers } = group;
-    for (const number of prefilter.always) this.#one(matchers[number]!, text, name, at);
+    const { matchers } = group;
+    const plain = group.plain !== group.prefilter && isPlain(text);
+    const prefilter = plain ? group.plain : group.prefilter;
+    for (const number of prefilter.always) this.#one(matchers[number]!, text, plain, name, at);
     if (prefilter.always.length === matchers.length) return;
     if (octets.length < text.length) octets = Buffer.allocUnsafe(2 * text.length);
     if (candidates.length < matchers.length) candidates = new Int32Array(2 * matchers.length);
     const length = octets.write(text, 0, "latin1");
     const found = prefilter.candidates(octets, 0, length, candidates);
-    for (let i = 0; i < found; i++) this.#one(matchers[candidates[i]!]!, text, name, at);
+    for (let i = 0; i < found; i++) this.#one(matchers[candidates[i]!]!, text, plain, name, at);
   }
 
   /** A rule that hits at most once and captures nothing needs no more than a yes. */
-  #one(matcher: Matcher, text: string, name: string, at: number): void {
+  #one(matcher: Matcher, text: string, plain: boolean, name: string, at: number): void {
     const { index, simple } = matcher;
-    if (!simple || this.#options.explain) return this.#count(matcher, null, text, name, at);
+    if (!simple || this.#options.explain) {
+      const own = plain ? this.#plainOf(matcher) : null;
+      return this.#count(matcher, own, text, name, at);
+    }
     if (this.#tally.counts[index] !== 0 || !this.#options.goOn(matcher.rule)) return;
     try {
-      if (matcher.patterns[0]!.test.test(text)) this.#tally.hit(index, 1);
+      const pattern = matcher.patterns[0]!;
+      if ((plain ? pattern.plainTest : pattern.test).test(text)) this.#tally.hit(index, 1);
     } catch (error) {
       this.#options.fault(matcher.rule, error);
+    }
+  }
+
+  #plainOf(matcher: Matcher): Captured | null {
+    try {
+      return matcher.patterns[0]!.plainAll;
+    } catch (error) {
+      this.#options.fault(matcher.rule, error);
+      return null;
     }
   }
 

@@ -1,4 +1,5 @@
 // Rules sorted by the text that they read, with a prefilter for each kind of text. Used by program.ts; run.ts goes through them.
+import { narrowed } from "../pattern/narrow.ts";
 import { Prefilter } from "../pattern/prefilter.ts";
 import type { FieldName } from "../rulebook.ts";
 import type { Matcher } from "./matcher.ts";
@@ -8,6 +9,8 @@ export interface Group {
   /** Those that the prefilter knows, by its numbers. */
   readonly matchers: readonly Matcher[];
   readonly prefilter: Prefilter;
+  /** For plain texts (pattern/narrow.ts): the same one where they make no difference. */
+  readonly plain: Prefilter;
   /** Those that have to run anyway: negated ones, and those whose pattern is made for each message. */
   readonly others: readonly Matcher[];
 }
@@ -66,9 +69,14 @@ function fieldGroups(matchers: readonly Matcher[]): FieldGroup[] {
 
 function group(all: readonly Matcher[]): Group {
   const matchers = all.filter((matcher) => !runsAnyway(matcher));
+  const trees = matchers.map(({ patterns }) => patterns[0]!.trimmed);
+  const plainTrees = matchers.map(({ patterns }, at) => narrowed(trees[at]!, patterns[0]!.tree));
+  const prefilter = new Prefilter(trees);
+  const isSame = trees.every((tree, at) => tree === plainTrees[at]);
   return {
     matchers,
-    prefilter: new Prefilter(matchers.map(({ patterns }) => patterns[0]?.trimmed ?? null)),
+    prefilter,
+    plain: isSame ? prefilter : new Prefilter(plainTrees),
     others: all.filter(runsAnyway),
   };
 }

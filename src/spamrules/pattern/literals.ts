@@ -112,6 +112,11 @@ export function chanceOf(text: string): number {
   return Math.max(chance, 1e-9);
 }
 
+/** How often this octet comes, on a scale of its own. */
+export function weightOf(octet: number): number {
+  return OFTEN[octet]!;
+}
+
 const ALL_OFTEN = OFTEN.reduce((sum, weight) => sum + weight, 0);
 
 /** Chance that an octet of mail is one of these. */

@@ -2,10 +2,13 @@
 // whoever matches a PerlPattern of the rule book.
 import type { PerlPattern } from "../rulebook.ts";
 import { emit } from "./emit.ts";
+import { narrowed } from "./narrow.ts";
 import { parse } from "./parse.ts";
-import { type Node, type Tree, Untranslatable } from "./syntax.ts";
+import { EMPTY, type Node, type Tree, Untranslatable } from "./syntax.ts";
 import { trim } from "./trim.ts";
 
+/** Matches nothing. */
+const NEVER: Node = { kind: "look", behind: false, negative: true, of: EMPTY };
 const NO_TAGS: ReadonlyMap<string, readonly string[]> = new Map();
 
 export interface Captured {
@@ -27,6 +30,8 @@ export class Pattern {
   #tree: Tree | null;
   #test: RegExp | null = null;
   #all: Captured | null = null;
+  #plainTest: RegExp | null = null;
+  #plainAll: Captured | null = null;
   #nothing: boolean | null = null;
 
   constructor(perl: PerlPattern, tree: Tree) {
@@ -59,6 +64,17 @@ export class Pattern {
     return this.#test;
   }
 
+  /** The same, for plain texts. */
+  get plainTest(): RegExp {
+    if (this.#plainTest === null) {
+      const { tree } = this;
+      const whole = trim(tree);
+      const plain = narrowed(whole, tree);
+      this.#plainTest = plain === whole ? this.test : compile(tree, plain ?? NEVER, "").pattern;
+    }
+    return this.#plainTest;
+  }
+
   /** Whether it matches a text without octets, as a field is that is not there. */
   get matchesNothing(): boolean {
     return (this.#nothing ??= this.test.test(""));
@@ -71,6 +87,16 @@ export class Pattern {
       this.#all = compile(tree, tree.root, "g");
     }
     return this.#all;
+  }
+
+  /** The same, for plain texts. */
+  get plainAll(): Captured {
+    if (this.#plainAll === null) {
+      const { tree } = this;
+      const plain = narrowed(tree.root, tree);
+      this.#plainAll = plain === tree.root ? this.all : compile(tree, plain ?? NEVER, "g");
+    }
+    return this.#plainAll;
   }
 
   /** The same with texts for %{TAGS}; a new one each time. */

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Automaton } from "../../../src/spamrules/pattern/automaton.ts";
 import { clausesOf, FOLD } from "../../../src/spamrules/pattern/literals.ts";
 import { Prefilter } from "../../../src/spamrules/pattern/prefilter.ts";
+import { TextSearch } from "../../../src/spamrules/pattern/text-search.ts";
+import { isPlain, narrowed } from "../../../src/spamrules/pattern/narrow.ts";
 import { translate } from "../../../src/spamrules/pattern/translate.ts";
 import { rarestWindows } from "../../../src/spamrules/pattern/windows.ts";
 
@@ -41,21 +42,29 @@ describe("windows", () => {
   });
 });
 
-describe("Automaton", () => {
-  it("finds what indexOf finds, beyond its whole rows too", () => {
-    const letter = fc.constantFrom("a", "b", "c", " ", "\xe9");
+describe("TextSearch", () => {
+  const foundIn = (words: readonly string[], text: string): Set<number> => {
+    const octets = Buffer.from(`x${text}x`, "latin1");
+    const into = new Int32Array(words.length);
+    const count = new TextSearch(words).scan(octets, 1, octets.length - 1, into);
+    expect(new Set(into.subarray(0, count)).size).toBe(count);
+    return new Set(into.subarray(0, count));
+  };
+
+  it("finds what indexOf finds, each once", () => {
+    const letter = fc.constantFrom("a", "b", "c", " ", "\xe9", "x");
     const word = fc.string({ unit: letter, minLength: 1, maxLength: 9 });
     fc.assert(
-      fc.property(fc.array(word, { maxLength: 40 }), fc.string({ unit: letter }), (words, text) => {
-        const automaton = new Automaton(words);
-        const octets = Buffer.from(text, "latin1");
-        const lists = automaton.lists;
-        const into = new Int32Array(lists.length);
-        const told = new Int32Array(lists.length + 1);
-        const count = automaton.scan(octets, 0, octets.length, told, 1, into);
-        const found = new Set([...into.subarray(0, count)].flatMap((list) => [...lists[list]!]));
-        words.forEach((one, at) => expect([one, found.has(at)]).toEqual([one, text.includes(one)]));
-      }),
+      fc.property(
+        fc.uniqueArray(word, { maxLength: 40 }),
+        fc.string({ unit: letter }),
+        (words, text) => {
+          const found = foundIn(words, text);
+          words.forEach((one, at) =>
+            expect([one, found.has(at)]).toEqual([one, text.includes(one)]),
+          );
+        },
+      ),
     );
   });
 
@@ -63,22 +72,9 @@ describe("Automaton", () => {
     const words = Array.from({ length: 4000 }, (_, n) =>
       (n * 7919 + 104729).toString(36).slice(0, 12),
     );
-    const automaton = new Automaton(words);
-    expect(automaton.states).toBeGreaterThan(4096);
-    const lists = automaton.lists;
-    const into = new Int32Array(lists.length);
     for (let n = 0; n < words.length; n += 97) {
-      const octets = Buffer.from(`--${words[n]}--`.toUpperCase());
-      const count = automaton.scan(
-        octets,
-        0,
-        octets.length,
-        new Int32Array(lists.length + 1),
-        1,
-        into,
-      );
-      const found = [...into.subarray(0, count)].flatMap((list) => [...lists[list]!]);
-      expect(found.map((at) => words[at])).toContain(words[n]);
+      const found = foundIn(words, `--${words[n]}--`.toUpperCase());
+      expect([...found].map((at) => words[at])).toContain(words[n]);
     }
   });
 
@@ -123,6 +119,47 @@ const patterns = fc.letrec<{ any: string; atom: string; piece: string; row: stri
   row: fc.array(tie("piece"), { minLength: 1, maxLength: 5 }).map((all) => all.join("")),
   any: fc.array(tie("row"), { minLength: 1, maxLength: 3 }).map((all) => all.join("|")),
 })).any;
+
+describe("narrowed", () => {
+  const of = (source: string, flags = ""): RegExp => translate({ source, flags }).plainTest;
+
+  it("takes away what no plain text has", () => {
+    expect(of("(?:[aA\\xe0]|\\xc3[\\xa0-\\xa5]|&#224;)b").source).toBe("[Aa]b");
+    expect(of("a\\xe9*b(?!\\xff)").source).toBe("ab");
+    expect(of("\\xc3\\xa0").test("")).toBe(false);
+  });
+
+  it("leaves patterns that refer to what they captured", () => {
+    expect(of("(\\xe9)?a\\1").source).toBe(
+      translate({ source: "(\\xe9)?a\\1", flags: "" }).test.source,
+    );
+  });
+
+  it("says of plain texts what the whole pattern says", () => {
+    const text = fc.string({
+      unit: fc.constantFrom("a", "b", "c", "@", " ", "\n", "A", "\xe9", "&"),
+      maxLength: 9,
+    });
+    fc.assert(
+      fc.property(patterns, fc.array(text), (source, texts) => {
+        const pattern = translate({ source, flags: "" });
+        const filter = new Prefilter([narrowed(pattern.trimmed, pattern.tree)]);
+        for (const one of texts.filter(isPlain)) {
+          const is = pattern.test.test(one);
+          expect([source, one, pattern.plainTest.test(one)]).toEqual([source, one, is]);
+          pattern.plainAll.pattern.lastIndex = 0;
+          expect([source, one, pattern.plainAll.pattern.test(one)]).toEqual([source, one, is]);
+          const count = filter.candidates(Buffer.from(one), 0, one.length, new Int32Array(1));
+          expect([source, one, is && count + filter.always.length === 0]).toEqual([
+            source,
+            one,
+            false,
+          ]);
+        }
+      }),
+    );
+  });
+});
 
 describe("Prefilter", () => {
   const text = fc.string({
