@@ -57,12 +57,18 @@ export function tagFacts({
     subject,
     names,
     points,
+    forcing: names.filter((name) => isForcing(book.rules.get(name))),
     hostname,
     remote,
     now,
     rows: () => (rows ??= rowsOf(names, scored, book, points)),
     added: null,
   };
+}
+
+function isForcing(rule: Rule | undefined): boolean {
+  const no = ["noautolearn", "userconf", "learn"].some((flag) => rule?.flags.has(flag));
+  return rule?.flags.has("autolearn_force") === true && !no;
 }
 
 function rowsOf(

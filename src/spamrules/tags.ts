@@ -12,6 +12,8 @@ export interface TagFacts {
   readonly names: readonly string[];
   /** Points of a rule for one hit. */
   readonly points: (rule: string) => number;
+  /** Those of `names` that are sure enough alone to teach Bayes. */
+  readonly forcing: readonly string[];
   readonly hostname: string;
   readonly remote: { readonly name: string; readonly address: string };
   readonly now: number;
@@ -64,6 +66,13 @@ function paddedScore({ scored }: TagFacts, pad: string | null): string {
   return pad.slice(0, missing) + score;
 }
 
+/** QUIRK: where it was asked whether to learn, SpamAssassin puts a second answer behind the first. */
+function autolearnOf({ scored: { autolearn }, forcing }: TagFacts): string {
+  if (autolearn === "disabled" || autolearn === "unavailable") return autolearn;
+  if (autolearn === "no" || forcing.length === 0) return `${autolearn} autolearn_force=no`;
+  return `${autolearn} autolearn_force=yes (${forcing.join(",")})`;
+}
+
 const VALUES: Readonly<Record<string, Value>> = {
   YESNO: yesNo,
   YESNOCAPS: (facts, argument) => yesNo(facts, argument).toUpperCase(),
@@ -87,7 +96,7 @@ const VALUES: Readonly<Record<string, Value>> = {
     (argument === null || argument === "" ? "*" : argument).repeat(
       Math.max(0, Math.min(50, Math.trunc(total))),
     ),
-  AUTOLEARN: ({ scored }) => scored.autolearn,
+  AUTOLEARN: autolearnOf,
   TESTS: (facts, argument) => listed([...facts.names].sort(), argument),
   SUBTESTS: (facts, argument) => listed(subrules(facts), argument),
   TESTSSCORES: (facts, argument) =>

@@ -1,7 +1,7 @@
-// _TAGS_ of templates that ask for fields.
+// _TAGS_ of templates.
 import { expect, it } from "vitest";
 import type { Subject } from "../../src/spamrules/subject.ts";
-import { fieldText } from "../../src/spamrules/tags.ts";
+import { fieldText, filled, type TagFacts } from "../../src/spamrules/tags.ts";
 
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   Received: ["from a\n", "from b\n"],
@@ -17,4 +17,14 @@ it.each([
   ["Subject", ""],
 ])("_HEADER(%s)_", (name, text) => {
   expect(fieldText(subject, name)).toBe(text);
+});
+
+it.each([
+  ["disabled", [], "disabled"],
+  ["no", ["A"], "no autolearn_force=no"],
+  ["ham", [], "ham autolearn_force=no"],
+  ["spam", ["A", "B"], "spam autolearn_force=yes (A,B)"],
+])("_AUTOLEARN_ when it was %s, by %j", (autolearn, forcing, text) => {
+  const facts = { scored: { autolearn }, forcing } as unknown as TagFacts;
+  expect(filled("_AUTOLEARN_", facts)).toBe(text);
 });
