@@ -100,12 +100,23 @@ async function engineFor(question: Question, local: boolean): Promise<MessageSco
     .digest("hex");
   let engine = kept.get(key);
   if (engine === undefined) {
+    const autolearn = {
+      ham: lastNumber(texts, "bayes_auto_learn_threshold_nonspam", 0.1),
+      spam: lastNumber(texts, "bayes_auto_learn_threshold_spam", 12),
+    };
     const data = { texts, includes: named, problems, local, bayes: false, hostname: hostname() };
-    engine = scorer(data);
+    engine = scorer({ ...data, autolearn });
     if (kept.size > 3) kept.clear();
     kept.set(key, engine);
   }
   return engine;
+}
+
+/** postern has these in its own configuration. */
+function lastNumber(texts: RuleTexts["texts"], name: string, otherwise: number): number {
+  const all = texts.map(({ octets }) => octets).join("\n");
+  const found = [...all.matchAll(new RegExp(`^\\s*${name}\\s+([\\d.-]+)`, "gm"))].at(-1);
+  return Number(found?.[1] ?? otherwise);
 }
 
 function scored(engine: MessageScorer, mail: string, also: "mail" | "report"): Promise<Answer> {
