@@ -1,5 +1,6 @@
 // One part of the MIME tree. Decoding, charset and rendering happen when they are asked for, once.
 import type { HtmlFacts } from "../html/facts.ts";
+import { widen } from "../html/octets.ts";
 import type { MimePart } from "../subject.ts";
 import { textAsDeclared, textToUtf8 } from "./charset.ts";
 import type { Fields } from "./fields.ts";
@@ -124,8 +125,10 @@ export class Part implements MimePart {
     const { normalize, render } = this.#reading;
     const { octets: text, wide } = (normalize ? textToUtf8 : textAsDeclared)(octets, this.charset);
     if (type === "text/html" && octets !== "") {
-      // What is not decoded stays octets, and character references become UTF-8 among them.
-      const html = render(text, { decodedLength: octets.length, wide: wide || !normalize });
+      // QUIRK: what was not decoded is taken for Latin-1 here, whatever it is declared as, if it holds more than ASCII.
+      const known = wide || normalize;
+      const source = { decodedLength: octets.length, wide: wide || !normalize };
+      const html = render(known ? text : widen(text), source);
       const { visible, invisible } = html;
       return { type, wide, text: html.text, visible, invisible, html };
     }
