@@ -48,6 +48,8 @@ const CODES: Readonly<Partial<{ [status in DnsStatus]: number }>> = {
   refused: 5,
 };
 
+const NOT_IMPLEMENTED = 4;
+
 async function replyOf(
   dns: Dns,
   name: string,
@@ -55,11 +57,12 @@ async function replyOf(
   signal: AbortSignal,
 ): Promise<DnsReply | null> {
   const known = types.filter(isKnown);
+  if (known.length === 0) return { code: NOT_IMPLEMENTED, records: [] };
   const answers = await Promise.all(known.map((type) => dns.resolve(name, type, { signal })));
   const codes = answers
     .map(({ status }) => CODES[status])
     .filter((code): code is number => code !== undefined);
-  if (codes.length === 0 && known.length > 0) return null;
+  if (codes.length === 0) return null;
   const records = answers.flatMap((answer, i) => recordsOf(known[i] ?? "A", answer));
   return { code: codes.includes(0) ? 0 : (codes[0] ?? 3), records };
 }

@@ -52,10 +52,13 @@ export async function provenAt(
 /** Authors whose domains are looked up. */
 const MAX_AUTHORS = 3;
 
-/** Those of the authors' domains that DNS does not know. */
+/** Those of the authors' domains, and of the organisations they belong to, that DNS does not know. */
 async function goneOf(header: Header, resolve: Resolver): Promise<string[]> {
   const all = authorsOf(header).map(({ domain }) => domain.toLowerCase());
-  const domains = [...new Set(all)].filter((domain) => domain !== "").slice(0, MAX_AUTHORS);
+  const authors = [...new Set(all)].slice(0, MAX_AUTHORS);
+  const domains = [
+    ...new Set(authors.flatMap((domain) => [domain, organisation(domain) ?? domain])),
+  ];
   const isGone = async (domain: string): Promise<boolean> => {
     try {
       await resolve(domain, "MX");
@@ -84,9 +87,9 @@ function dmarcAsTheirs(
     .find(({ method }) => method === "dmarc")
     ?.properties.get("header.from");
   if (from === undefined) return dmarc;
-  if (gone.includes(from)) return { result: "none", policy: "" };
-  const byHelo = spf?.helo === "pass" && spf.mailFrom !== "pass";
   const mine = organisation(from);
+  if (gone.includes(from) && gone.includes(mine ?? from)) return { result: "none", policy: "" };
+  const byHelo = spf?.helo === "pass" && spf.mailFrom !== "pass";
   if (dmarc.result !== "fail" || !byHelo || mine === null || organisation(helo) !== mine)
     return dmarc;
   return { result: "pass", policy: dmarc.policy };

@@ -23,17 +23,21 @@ export async function parley(
   patienceMs: number,
 ): Promise<Answer | { readonly failed: string } | null> {
   let [asked, silent] = [0, 0];
+  const gone = new Promise<null>((resolve) => port.once("close", () => resolve(null)));
   try {
     for (let asks = first; ;) {
-      const [bayes, replies] = await Promise.all([
+      const answers = Promise.all([
         asks.tokens === null ? null : learned(outside, asks),
         asks.lookups.length === 0 ? NOTHING : looked(outside, asks),
       ]);
+      const answered = await Promise.race([answers, gone]);
+      if (answered === null) return null;
+      const [bayes, replies] = answered;
       asked += asks.lookups.length;
       silent += asks.lookups.filter(({ key }) => !replies.has(key)).length;
       const said = heard(port, patienceMs);
       port.postMessage({ bayes, replies });
-      const parleyed = await said;
+      const parleyed = await Promise.race([said, gone]);
       if (parleyed === null || "failed" in parleyed) return parleyed;
       if ("answer" in parleyed)
         return asked === 0 ? parleyed.answer : { ...parleyed.answer, dns: { asked, silent } };
@@ -48,6 +52,7 @@ export const isWaiting = (value: unknown): value is Waiting =>
   typeof value === "object" && value !== null && "asks" in value;
 
 const NOTHING: Replies = new Map();
+const SLACK_MS = 100;
 
 /** null too when nobody answers in time. */
 async function learned({ bayes }: Outside, { tokens, ms }: Enquiry): Promise<BayesAnswer> {
@@ -60,7 +65,13 @@ async function learned({ bayes }: Outside, { tokens, ms }: Enquiry): Promise<Bay
 }
 
 async function looked({ dns }: Outside, { lookups, ms }: Enquiry): Promise<Replies> {
-  return dns === null ? NOTHING : dns(lookups, ms).catch(() => NOTHING);
+  if (dns === null) return NOTHING;
+  // Whoever is asked minds the time too, and then still has what has come by then.
+  return within(
+    dns(lookups, ms).catch(() => NOTHING),
+    ms + SLACK_MS,
+    NOTHING,
+  );
 }
 
 function within<T>(answer: Promise<T>, ms: number, late: T): Promise<T> {
@@ -70,16 +81,15 @@ function within<T>(answer: Promise<T>, ms: number, late: T): Promise<T> {
   });
 }
 
-/** What comes next at a port; null when it is closed, or in time nothing comes. */
+/** What comes next at a port; null when in time nothing comes. */
 function heard(port: MessagePort, ms: number): Promise<Parley | null> {
   return new Promise((resolve) => {
     const end = (message: Parley | null): void => {
       clearTimeout(timer);
-      port.removeAllListeners();
+      port.off("message", end);
       resolve(message);
     };
     const timer = setTimeout(() => end(null), ms);
-    port.once("message", (message: Parley) => end(message));
-    port.once("close", () => end(null));
+    port.on("message", end);
   });
 }
