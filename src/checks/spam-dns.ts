@@ -20,9 +20,11 @@ export function ruleLookups({
   dns,
   budgetMs,
 }: RuleDns): (lookups: readonly DnsLookup[], ms: number) => Promise<Replies> {
-  const end = performance.now() + budgetMs;
+  /** From the first round on: the message may have waited for a thread. */
+  let end: number | null = null;
   let left = MOST_LOOKUPS;
   return async (lookups, ms) => {
+    end ??= performance.now() + budgetMs;
     const asked = lookups.slice(0, left);
     left -= asked.length;
     const found = new Map<string, DnsReply>();

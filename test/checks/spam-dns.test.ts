@@ -86,6 +86,12 @@ describe("lookups", () => {
     expect([...(await ask([look("c.test", "A")], 60_000)).keys()]).toEqual([]);
   });
 
+  it("have the whole budget however late the first round comes", async () => {
+    const { ask } = await asking({ "a.test": { A: "127.0.0.2" } }, 300);
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    expect((await ask([look("a.test", "A")], 60_000)).size).toBe(1);
+  });
+
   it("are so many and no more", async () => {
     const { ask, server } = await asking({ "*.test": { A: "127.0.0.2" } }, 20_000);
     const many = Array.from({ length: MOST_LOOKUPS + 50 }, (_, n) => look(`n${n}.test`, "A"));
