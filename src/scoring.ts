@@ -146,7 +146,13 @@ function nativeScorer(
     ...outside,
     engine: () => live.current,
     explain: told === null,
-    onResult: (result) => told?.metrics.spamEngine.inc({ result }),
+    onResult(result, rule) {
+      told?.metrics.spamEngine.inc({ result });
+      if (result === "partial")
+        told?.log.warn(
+          `spam rules: the time for one message was over at ${rule || "the start"}; what had hit by then counts. If that rule comes again, look at its pattern, or give it "score ${rule || "NAME"} 0"`,
+        );
+    },
   });
 }
 

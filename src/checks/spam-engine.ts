@@ -19,8 +19,8 @@ export interface EngineScorerOptions {
   readonly dns: RuleDns | null;
   /** Teaches what the other rules are sure about; never rejects, and nobody waits for it. Absent: autolearn is off. */
   readonly learn?: ((octets: readonly Uint8Array[], label: "spam" | "ham") => Promise<void>) | null;
-  /** Told what came of each message. */
-  readonly onResult: (result: "scored" | "partial" | "failed") => void;
+  /** Told what came of each message; of a partial result, the rule at which the time was over, "" for none. */
+  readonly onResult: (result: "scored" | "partial" | "failed", rule?: string) => void;
 }
 
 /** Who scored, in findings and comparisons. */
@@ -39,7 +39,8 @@ export function engineScorer(options: EngineScorerOptions): Scorer {
       }
       const { total, required, hits, partial, autolearn, dns } = answer;
       if (autolearn === "spam" || autolearn === "ham") void options.learn?.(octets, autolearn);
-      onResult(partial === null ? "scored" : "partial");
+      if (partial === null) onResult("scored");
+      else onResult("partial", partial.rule);
       return {
         kind: "scored",
         total,
