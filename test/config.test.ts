@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { test, describe, expect, it } from "vitest";
 import { ConfigError, lineOf, loadConfig, parseConfig } from "../src/config.ts";
 
 const errors = (text: string): string => {
@@ -181,4 +181,14 @@ describe("greylisting and the store", () => {
     if (expected === "") expect(got).toBe("");
     else expect(got).toContain(expected);
   });
+});
+
+test.each([
+  ["", true],
+  ['[dns]\nservers = ["192.0.2.53"]\n', false],
+  ['[dns]\nservers = ["192.0.2.53"]\n[spam]\nlocal_tests_only = true\n', true],
+  ["[spam]\nlocal_tests_only = false\n", false],
+  ['[dns]\nservers = "off"\n[spam]\nlocal_tests_only = false\n', true],
+])("spam rules ask DNS where it is configured: %j: only local tests %s", (text, local) => {
+  expect(parseConfig(text, "/etc/postern/postern.toml").spam.local_tests_only).toBe(local);
 });
