@@ -6,7 +6,7 @@ import { SA_TESTS } from "./perl-source.ts";
 import { runTest } from "./sa-tests.ts";
 
 const FILES =
-  `basic_lint basic_meta2 basic_obj_api blacklist_autolearn blocklist_autolearn body_mod body_str config_text date desc_wrap
+  `autolearn autolearn_force autolearn_force_fail basic_lint basic_meta2 basic_obj_api blacklist_autolearn blocklist_autolearn body_mod body_str config_text date desc_wrap
   enable_compat freemail freemail_welcome_block get_all_headers get_headers gtube header header_utf8 html_colors html_obfu html_utf8
   html_visibility idn_dots if_can if_else ifversion lang_lint lang_pl_tests line_endings local_tests_only metadata mimeheader mimeparse
   missing_hb_separator nonspam originating_ip_hdr prefs_include priorities priorities_welcome_block recips recreate recursion
