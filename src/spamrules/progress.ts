@@ -9,9 +9,12 @@ export function progressMemory(): SharedArrayBuffer {
 
 /** What writes there. Names are ASCII; longer ones are cut. */
 export function progressWriter(memory: SharedArrayBuffer): (rule: string) => void {
-  const octets = Buffer.from(memory);
+  const octets = new Uint8Array(memory);
+  // A loop over so few octets is several times as fast as Buffer's write().
   return (rule) => {
-    octets[0] = octets.write(rule, 1, MOST, "latin1");
+    const length = Math.min(rule.length, MOST);
+    for (let at = 0; at < length; at++) octets[at + 1] = rule.charCodeAt(at);
+    octets[0] = length;
   };
 }
 

@@ -1,5 +1,6 @@
 // Rules that match patterns against texts, compiled one by one. Used by program.ts.
 import { dangerOf } from "../pattern/danger.ts";
+import { type Least, leastOf } from "../pattern/least.ts";
 import { Untranslatable } from "../pattern/syntax.ts";
 import { type Pattern, translate } from "../pattern/translate.ts";
 import type { PerlPattern, Problem, Rule } from "../rulebook.ts";
@@ -16,6 +17,8 @@ export interface Matcher {
   readonly setsTags: boolean;
   /** Whether to know that its first pattern matches is all there is to know. */
   readonly simple: boolean;
+  /** What any text has at least that its first pattern matches; null: nothing to speak of. */
+  readonly least: Least | null;
 }
 
 /** All that have points in the set. A rule that cannot be compiled is a problem and never hits; a dangerous one is noted and runs. */
@@ -34,7 +37,9 @@ export function compileMatchers(
       const usesTags = patterns.some(({ tags }) => tags.size > 0);
       const setsTags = patterns.some(({ names }) => names.some((name) => TAG.test(name)));
       const simple = !usesTags && !setsTags && rule.maxHits === 1 && !rule.flags.has("nosubject");
-      matchers.push({ index, rule, patterns, usesTags, setsTags, simple });
+      const first = patterns[0];
+      const least = first === undefined || usesTags ? null : leastOf(first.tree.root);
+      matchers.push({ index, rule, patterns, usesTags, setsTags, simple, least });
       for (const danger of patterns.map(dangerOf)) {
         if (danger !== null) problems.push({ file, line, message: `${rule.name}: ${danger}` });
       }

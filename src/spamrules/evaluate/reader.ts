@@ -1,5 +1,6 @@
 // Meets texts with patterns, and tells the tally what hit. The prefilter of a group says which rules a text may match at all; only
 // those run. Used by run.ts.
+import { hasLeast } from "../pattern/least.ts";
 import { isPlain } from "../pattern/narrow.ts";
 import type { Captured } from "../pattern/translate.ts";
 import type { Rule } from "../rulebook.ts";
@@ -114,7 +115,8 @@ export class TextReader {
 
   /** A rule that hits at most once and captures nothing needs no more than a yes. */
   #one(matcher: Matcher, text: string, plain: boolean, name: string, at: number): void {
-    const { index, simple } = matcher;
+    const { index, simple, least } = matcher;
+    if (least !== null && !hasLeast(least, text)) return;
     if (!simple || this.#options.explain) {
       const own = plain ? this.#plainOf(matcher) : null;
       return this.#count(matcher, own, text, name, at);

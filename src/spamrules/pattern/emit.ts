@@ -86,7 +86,8 @@ interface Piece {
 const EDGES: Readonly<Record<Edge, string>> = {
   start: "^",
   // Behind a line feed that ends the text, no further line starts.
-  lineStart: "(?<![^\\n])(?:(?=[^])|^)",
+  // V8 has more of these than "\n".
+  lineStart: "(?m:^)(?<!\\r)(?:(?=[^])|^)",
   end: "(?=\\n?$)",
   lineEnd: "(?![^\\n])",
   veryEnd: "$",

@@ -112,11 +112,6 @@ export function chanceOf(text: string): number {
   return Math.max(chance, 1e-9);
 }
 
-/** How often this octet comes, on a scale of its own. */
-export function weightOf(octet: number): number {
-  return OFTEN[octet]!;
-}
-
 const ALL_OFTEN = OFTEN.reduce((sum, weight) => sum + weight, 0);
 
 /** Chance that an octet of mail is one of these. */
@@ -148,6 +143,12 @@ export function clausesOf(root: Node): Clause[] {
     product *= chance;
   }
   return chosen;
+}
+
+/** Texts of which one is in every match, the rarest that can be told; null when there are none. */
+export function requiredOf(node: Node): Clause | null {
+  const best = bestOf(everyClause(weigh(node)));
+  return best === null ? null : shortest(best);
 }
 
 /** Without texts that hold another of the clause. */

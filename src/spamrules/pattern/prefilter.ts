@@ -1,27 +1,26 @@
 // Says which of many patterns may match a text, in one pass over it: those of whose clauses (literals.ts) each has a text in it, and
 // those without clauses. One for each kind of text that rules read. Used by run.ts.
+import { Automaton } from "./automaton.ts";
 import { chanceOfClause, type Clause, clausesOf } from "./literals.ts";
 import type { Node } from "./syntax.ts";
-import { TextSearch } from "./text-search.ts";
 import { WindowFilter } from "./window-filter.ts";
 import { rarestWindows, type Window } from "./windows.ts";
 
 /** Clauses that come oftener than this together want a window beside them. */
-const RARE = 1e-7;
+const RARE = 1e-5;
 /** The bit of the window, beside those of the clauses. */
 const WINDOW = 64;
 
 export class Prefilter {
-  readonly #search: TextSearch | null;
-  /** By text: where its marks begin; one more at the end. A mark is a pattern * 8 + the number of the clause. */
-  readonly #marksFrom: Int32Array;
-  readonly #marks: Int32Array;
-  /** Texts that were found. */
-  readonly #found: Int32Array;
+  readonly #automaton: Automaton | null;
+  /** By list of the automaton: patterns and the bit of the clause. */
+  readonly #marks: readonly { readonly patterns: Int32Array; readonly bits: Uint8Array }[];
   /** By pattern: all bits of its clauses. */
   readonly #full: Uint8Array;
   /** Patterns that any text may match. */
   readonly always: Int32Array;
+  readonly #told: Int32Array;
+  readonly #lists: Int32Array;
   readonly #marked: Int32Array;
   readonly #bits: Uint8Array;
   #epoch = 0;
@@ -37,13 +36,10 @@ export class Prefilter {
     const numbers = patterns.map((_, number) => number);
     this.always = Int32Array.from(numbers.filter((number) => this.#full[number] === 0));
     const { texts, meanings } = textsOf(known.map(({ clauses }) => clauses));
-    this.#search = texts.length === 0 ? null : new TextSearch(texts);
-    this.#found = new Int32Array(texts.length);
-    this.#marks = Int32Array.from(meanings.flat());
-    this.#marksFrom = new Int32Array(texts.length + 1);
-    meanings.forEach((some, text) => {
-      this.#marksFrom[text + 1] = this.#marksFrom[text]! + some.length;
-    });
+    this.#automaton = texts.length === 0 ? null : new Automaton(texts);
+    this.#marks = (this.#automaton?.lists ?? []).map((list) => marksOf(list, meanings));
+    this.#told = new Int32Array(this.#marks.length + 1);
+    this.#lists = new Int32Array(this.#marks.length);
     this.#marked = new Int32Array(patterns.length);
     this.#bits = new Uint8Array(patterns.length);
     this.#windowOf = Int32Array.from(numbers.flatMap((at) => known[at]!.windows.map(() => at)));
@@ -51,9 +47,10 @@ export class Prefilter {
     this.#windows = windows.length === 0 ? null : new WindowFilter(windows);
   }
 
-  /** Octets of memory. */
-  get size(): number {
-    return (this.#search?.size ?? 0) + (this.#windows?.bytes ?? 0) + 4 * this.#marks.length;
+  /** States and octets of memory of the automaton. */
+  get size(): { readonly states: number; readonly bytes: number } {
+    const bytes = (this.#automaton?.size ?? 0) + (this.#windows?.bytes ?? 0);
+    return { states: this.#automaton?.states ?? 0, bytes };
   }
 
   /**
@@ -67,16 +64,14 @@ export class Prefilter {
       this.#windows.scan(octets, start, end);
       count = this.#markWindows(epoch, into);
     }
-    if (this.#search === null) return count;
-    const texts = this.#search.scan(octets, start, end, this.#found);
-    for (let at = 0; at < texts; at++) {
-      const text = this.#found[at]!;
-      const last = this.#marksFrom[text + 1]!;
-      for (let place = this.#marksFrom[text]!; place < last; place++) {
-        const mark = this.#marks[place]!;
-        const pattern = mark >> 3;
+    if (this.#automaton === null) return count;
+    const lists = this.#automaton.scan(octets, start, end, this.#told, epoch, this.#lists);
+    for (let at = 0; at < lists; at++) {
+      const { patterns, bits } = this.#marks[this.#lists[at]!]!;
+      for (let mark = 0; mark < patterns.length; mark++) {
+        const pattern = patterns[mark]!;
         const before = this.#marked[pattern] === epoch ? this.#bits[pattern]! : 0;
-        const after = before | (1 << (mark & 7));
+        const after = before | bits[mark]!;
         if (after === before) continue;
         this.#marked[pattern] = epoch;
         this.#bits[pattern] = after;
@@ -139,4 +134,18 @@ function textsOf(clauses: readonly (readonly Clause[])[]): {
     });
   });
   return { texts: [...meanings.keys()], meanings: [...meanings.values()] };
+}
+
+function marksOf(
+  list: Int32Array,
+  meanings: readonly (readonly number[])[],
+): { readonly patterns: Int32Array; readonly bits: Uint8Array } {
+  const bits = new Map<number, number>();
+  for (const text of list) {
+    for (const meaning of meanings[text]!) {
+      const pattern = meaning >> 3;
+      bits.set(pattern, (bits.get(pattern) ?? 0) | (1 << (meaning & 7)));
+    }
+  }
+  return { patterns: Int32Array.from(bits.keys()), bits: Uint8Array.from(bits.values()) };
 }

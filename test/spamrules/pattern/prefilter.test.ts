@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Automaton } from "../../../src/spamrules/pattern/automaton.ts";
+import { hasLeast, leastOf } from "../../../src/spamrules/pattern/least.ts";
 import { clausesOf, FOLD } from "../../../src/spamrules/pattern/literals.ts";
 import { Prefilter } from "../../../src/spamrules/pattern/prefilter.ts";
-import { TextSearch } from "../../../src/spamrules/pattern/text-search.ts";
 import { isPlain, narrowed } from "../../../src/spamrules/pattern/narrow.ts";
 import { translate } from "../../../src/spamrules/pattern/translate.ts";
 import { rarestWindows } from "../../../src/spamrules/pattern/windows.ts";
@@ -42,29 +43,21 @@ describe("windows", () => {
   });
 });
 
-describe("TextSearch", () => {
-  const foundIn = (words: readonly string[], text: string): Set<number> => {
-    const octets = Buffer.from(`x${text}x`, "latin1");
-    const into = new Int32Array(words.length);
-    const count = new TextSearch(words).scan(octets, 1, octets.length - 1, into);
-    expect(new Set(into.subarray(0, count)).size).toBe(count);
-    return new Set(into.subarray(0, count));
-  };
-
-  it("finds what indexOf finds, each once", () => {
-    const letter = fc.constantFrom("a", "b", "c", " ", "\xe9", "x");
+describe("Automaton", () => {
+  it("finds what indexOf finds, beyond its whole rows too", () => {
+    const letter = fc.constantFrom("a", "b", "c", " ", "\xe9");
     const word = fc.string({ unit: letter, minLength: 1, maxLength: 9 });
     fc.assert(
-      fc.property(
-        fc.uniqueArray(word, { maxLength: 40 }),
-        fc.string({ unit: letter }),
-        (words, text) => {
-          const found = foundIn(words, text);
-          words.forEach((one, at) =>
-            expect([one, found.has(at)]).toEqual([one, text.includes(one)]),
-          );
-        },
-      ),
+      fc.property(fc.array(word, { maxLength: 40 }), fc.string({ unit: letter }), (words, text) => {
+        const automaton = new Automaton(words);
+        const octets = Buffer.from(text, "latin1");
+        const lists = automaton.lists;
+        const into = new Int32Array(lists.length);
+        const told = new Int32Array(lists.length + 1);
+        const count = automaton.scan(octets, 0, octets.length, told, 1, into);
+        const found = new Set([...into.subarray(0, count)].flatMap((list) => [...lists[list]!]));
+        words.forEach((one, at) => expect([one, found.has(at)]).toEqual([one, text.includes(one)]));
+      }),
     );
   });
 
@@ -72,9 +65,22 @@ describe("TextSearch", () => {
     const words = Array.from({ length: 4000 }, (_, n) =>
       (n * 7919 + 104729).toString(36).slice(0, 12),
     );
+    const automaton = new Automaton(words);
+    expect(automaton.states).toBeGreaterThan(4096);
+    const lists = automaton.lists;
+    const into = new Int32Array(lists.length);
     for (let n = 0; n < words.length; n += 97) {
-      const found = foundIn(words, `--${words[n]}--`.toUpperCase());
-      expect([...found].map((at) => words[at])).toContain(words[n]);
+      const octets = Buffer.from(`--${words[n]}--`.toUpperCase());
+      const count = automaton.scan(
+        octets,
+        0,
+        octets.length,
+        new Int32Array(lists.length + 1),
+        1,
+        into,
+      );
+      const found = [...into.subarray(0, count)].flatMap((list) => [...lists[list]!]);
+      expect(found.map((at) => words[at])).toContain(words[n]);
     }
   });
 
@@ -156,6 +162,33 @@ describe("narrowed", () => {
             false,
           ]);
         }
+      }),
+    );
+  });
+});
+
+describe("least", () => {
+  const has = (source: string, text: string): boolean | null => {
+    const least = leastOf(translate({ source, flags: "i" }).tree.root);
+    return least && hasLeast(least, text);
+  };
+
+  it("asks for what a repetition asks for as often as it does", () => {
+    const form = "(?:(?:name|address)\\s?[:_]{1,50}\\s?){3}";
+    expect(has(form, "Name: Address: _ NAME:")).toBe(true);
+    expect(has(form, "Name: Address: phone:")).toBe(false);
+    expect(has("(?:ab|bab)[:_]+", "ab:")).toBeNull();
+    expect(has("(?:(?=.*name)[a-z]{1,90}:){3}", "a:b:name:")).toBeNull();
+  });
+
+  it("never denies a text that matches", () => {
+    const word = fc.constantFrom("aba", "ba", "b", "ab", "a ");
+    const text = fc.string({ unit: fc.constantFrom("a", "b", " ", ":"), maxLength: 30 });
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 1, maxLength: 3 }), text, (words, one) => {
+        const source = `(?:(?:${words.join("|")})[: ]{0,9}){3,5}`;
+        if (translate({ source, flags: "" }).test.test(one))
+          expect(has(source, one)).not.toBe(false);
       }),
     );
   });
