@@ -25,7 +25,7 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Messages that may wait for a thread, as long as one may take; 64. */
   readonly queue?: number;
-  /** MiB of each thread's heap; 512. */
+  /** MiB of each thread's heap; 192. The stock rules take 100; with more to spare V8 tidies up later. */
   readonly heapMiB?: number;
   onEnd?(ended: Ended, ms: number): void;
   onWaiting?(jobs: number): void;
@@ -76,7 +76,7 @@ class Engine implements SpamEngine {
   #closed = false;
 
   constructor(options: EngineOptions) {
-    const { data, module = MODULE, threads: count = 1, heapMiB = 512 } = options;
+    const { data, module = MODULE, threads: count = 1, heapMiB = 192 } = options;
     this.#options = options;
     this.#threads = threads({ ...options, data, module, threads: count, heapMiB });
   }
