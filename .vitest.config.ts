@@ -13,8 +13,6 @@ const SIDE = [
   "malware",
   "nodes",
   "redis*",
-  "held-mail",
-  "prometheus",
   "rbldnsd",
   "policy-sockets",
   "soak",
