@@ -60,7 +60,13 @@ const MESSAGE_STEPS = 4;
 
 function scriptOf(size: number): State["script"] {
   const line = `${"x".repeat(70)}\r\n`;
-  const text = `Subject: bench\r\n\r\n${line.repeat(Math.ceil(size / line.length))}.\r\n`;
+  const head = [
+    ...["From: <sender@example.net>", "To: <recipient@example.com>"],
+    `Date: ${new Date().toUTCString().replace("GMT", "+0000")}`,
+    ...["Message-ID: <bench@example.net>", "Subject: bench"],
+  ];
+  const body = line.repeat(Math.ceil(size / line.length));
+  const text = `${head.join("\r\n")}\r\n\r\n${body}.\r\n`;
   return [
     ["MAIL FROM:<sender@example.net>\r\n", "250"],
     ["RCPT TO:<recipient@example.com>\r\n", "250"],
