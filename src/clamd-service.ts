@@ -1,5 +1,6 @@
 // The clamd service of a worker: its listeners over the rooms that the filter has too (rules, spool, scanner). Wired here, so that
 // app.ts stays the place where listeners start and nothing else.
+import { allowedPeers } from "./allowed-peers.ts";
 import { streamChecksOf, type MessageMeans } from "./checks/index.ts";
 import type { ScanReply } from "./clients/clamd-reply.ts";
 import type { Config } from "./config.ts";
@@ -7,7 +8,6 @@ import type { ListenerConfig } from "./config-schema.ts";
 import { answerScan, type AnswerScanMeans } from "./engine/answer-scan.ts";
 import type { Bench } from "./engine/judge.ts";
 import type { Surroundings } from "./engine/receive.ts";
-import { networks } from "./mail/ip.ts";
 import type { RuleSet } from "./ruleset/compile.ts";
 import { clamdServer, CLAMD_DEFAULTS } from "./servers/clamd.ts";
 import type { Listener } from "./servers/listener.ts";
@@ -41,17 +41,12 @@ export function clamdService(rooms: ClamdRooms): (entry: ListenerConfig) => List
   };
   return (entry) => {
     const name = `clamd:${entry.listen}`;
-    const allowed = networks(entry.allow ?? ["127.0.0.0/8", "::1"]);
     return clamdServer({
       ...CLAMD_DEFAULTS,
       maxBytes: config.limits.message_size,
       maxConnections: config.limits.connections,
       spool,
-      allow: (peer) => {
-        const inside = allowed.has(peer);
-        metrics.sessions.inc({ listener: name, result: inside ? "accepted" : "refused" });
-        return inside;
-      },
+      allow: allowedPeers(entry.allow, name, metrics),
       onError: (error) =>
         log.warn(`${name}: ${error instanceof Error ? error.message : String(error)}`),
       admit: rooms.admit,

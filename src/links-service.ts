@@ -1,10 +1,10 @@
 // The release links of a worker: their listener over the store, the memory and the ways out that the filter has too. Wired here,
 // so that app.ts stays the place where listeners start and nothing else.
+import { allowedPeers } from "./allowed-peers.ts";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { linkedRelease, type LinkedMeans } from "./engine/linked-release.ts";
-import { networks } from "./mail/ip.ts";
 import type { Quarantine } from "./mailstore/quarantine.ts";
 import { linksServer } from "./servers/links.ts";
 import type { Listener } from "./servers/listener.ts";
@@ -50,15 +50,10 @@ export function linksService(rooms: LinksRooms): (entry: ListenerConfig) => List
   });
   return (entry) => {
     const name = `links:${entry.listen}`;
-    const allowed = networks(entry.allow ?? ["127.0.0.0/8", "::1"]);
     return linksServer({
       links,
       postmaster: postmasterOf(config),
-      allow: (peer) => {
-        const inside = allowed.has(peer);
-        metrics.sessions.inc({ listener: name, result: inside ? "accepted" : "refused" });
-        return inside;
-      },
+      allow: allowedPeers(entry.allow, name, metrics),
       perMinute: config.links.per_minute,
       onRequest: (result) => metrics.linkRequests.inc({ result }),
       onError: (error) =>

@@ -1,5 +1,6 @@
 // The policy service of a worker: its listeners over the rooms that the filter has too (rules, store, delivery agent). Wired
 // here, so that app.ts stays the place where listeners start and nothing else.
+import { allowedPeers } from "./allowed-peers.ts";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { rcptChecksOf, type RcptMeans } from "./checks/index.ts";
@@ -47,16 +48,11 @@ export function policyService(rooms: PolicyRooms): (entry: ListenerConfig) => Li
   });
   return (entry) => {
     const name = `policy:${entry.listen}`;
-    const allowed = networks(entry.allow ?? ["127.0.0.0/8", "::1"]);
     return policyServer({
       ...POLICY_DEFAULTS,
       name,
       answer,
-      allow: (peer) => {
-        const inside = allowed.has(peer);
-        metrics.sessions.inc({ listener: name, result: inside ? "accepted" : "refused" });
-        return inside;
-      },
+      allow: allowedPeers(entry.allow, name, metrics),
       onError: (error) =>
         log.warn(`${name}: ${error instanceof Error ? error.message : String(error)}`),
       maxConnections: config.limits.connections,

@@ -1,9 +1,9 @@
 // One SMTP or LMTP listener as the configuration says it: who may connect, and what is offered. Made by app.ts.
+import { allowedPeers } from "./allowed-peers.ts";
 import type { SmtpDestination } from "./clients/smtp.ts";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import type { Destination } from "./mail/destination.ts";
-import { networks } from "./mail/ip.ts";
 import { smtpServer, SMTP_DEFAULTS, type SmtpHandler, type SmtpListener } from "./servers/smtp.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
@@ -31,7 +31,6 @@ export function smtpListener({
   metrics,
 }: SmtpListenerMeans): SmtpListener {
   const { limits, server } = config;
-  const allowed = networks(entry.allow ?? ["127.0.0.0/8", "::1"]);
   const name = `${entry.protocol}:${entry.listen}`;
   return smtpServer({
     ...SMTP_DEFAULTS,
@@ -40,11 +39,7 @@ export function smtpListener({
     protocol: entry.protocol === "lmtp" ? "lmtp" : "smtp",
     handler,
     spool,
-    allow: (peer) => {
-      const inside = allowed.has(peer);
-      metrics.sessions.inc({ listener: name, result: inside ? "accepted" : "refused" });
-      return inside;
-    },
+    allow: allowedPeers(entry.allow, name, metrics),
     onError: (error) =>
       log.error(
         `${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,

@@ -1,12 +1,12 @@
 // The spamd service of a worker: its listeners over the rooms that the filter has too (rules, spool, the engine that scores). Wired here,
 // so that app.ts stays the place where listeners start and nothing else.
+import { allowedPeers } from "./allowed-peers.ts";
 import { outsideFor } from "./checks/spam-engine.ts";
 import { firstOctets } from "./checks/spam-copy.ts";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { answerRspam, type AnswerRspamMeans } from "./engine/answer-rspam.ts";
 import { isLocal } from "./judging.ts";
-import { networks } from "./mail/ip.ts";
 import type { Scoring } from "./scoring.ts";
 import type { Listener } from "./servers/listener.ts";
 import {
@@ -49,7 +49,6 @@ export function spamdService(rooms: SpamdRooms): (entry: ListenerConfig) => List
   };
   return (entry) => {
     const name = `spamd:${entry.listen}`;
-    const allowed = networks(entry.allow ?? ["127.0.0.0/8", "::1"]);
     const count = (method: string, result: string): void =>
       metrics.spamdAnswers.inc({ method, result });
     return spamdServer({
@@ -57,11 +56,7 @@ export function spamdService(rooms: SpamdRooms): (entry: ListenerConfig) => List
       maxBytes: config.limits.message_size,
       maxConnections: config.limits.connections,
       spool,
-      allow: (peer) => {
-        const inside = allowed.has(peer);
-        metrics.sessions.inc({ listener: name, result: inside ? "accepted" : "refused" });
-        return inside;
-      },
+      allow: allowedPeers(entry.allow, name, metrics),
       onError: (error) =>
         log.warn(`${name}: ${error instanceof Error ? error.message : String(error)}`),
       admit: rooms.admit,

@@ -1,6 +1,7 @@
 // What SpamAssassin's rules ask DNS, asked of our resolver with its cache: one budget and a bounded number of questions for each message.
 // What has not come by then is no hit. Used by the engine's scorer and the spamd listener.
 import type { Dns, DnsAnswer, DnsStatus, DnsType, MxRecord } from "../clients/dns.ts";
+import { isDnsType } from "../clients/dns-packet.ts";
 import type { DnsLookup } from "../spamrules/engine-job.ts";
 import type { DnsReply, Replies } from "../spamrules/evals/dns.ts";
 
@@ -58,7 +59,7 @@ async function replyOf(
   types: readonly string[],
   signal: AbortSignal,
 ): Promise<DnsReply | null> {
-  const known = types.filter(isKnown);
+  const known = types.filter(isDnsType);
   if (known.length === 0) return { code: NOT_IMPLEMENTED, records: [] };
   const answers = await Promise.all(known.map((type) => dns.resolve(name, type, { signal })));
   const codes = answers
@@ -68,17 +69,6 @@ async function replyOf(
   const records = answers.flatMap((answer, i) => recordsOf(known[i] ?? "A", answer));
   return { code: codes.includes(0) ? 0 : (codes[0] ?? 3), records };
 }
-
-const KNOWN: ReadonlySet<string> = new Set<DnsType>([
-  "A",
-  "AAAA",
-  "CNAME",
-  "MX",
-  "NS",
-  "PTR",
-  "TXT",
-]);
-const isKnown = (type: string): type is DnsType => KNOWN.has(type);
 
 /** As in a zone file; the strings of a TXT joined, in octets. */
 function recordsOf(type: DnsType, { records }: DnsAnswer): Record[] {

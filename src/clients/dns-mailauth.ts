@@ -1,7 +1,8 @@
 // Our resolver in the shape that mailauth takes as `resolver`: the records alone, or an error with the codes of node:dns.
 // Called by the auth check.
 import { encodeName } from "./dns-name.ts";
-import type { Asking, Dns, DnsStatus, DnsType, MxRecord } from "./dns.ts";
+import type { Asking, Dns, DnsStatus, MxRecord } from "./dns.ts";
+import { isDnsType } from "./dns-packet.ts";
 
 export type ClassicResolver = (
   name: string,
@@ -18,24 +19,14 @@ const CODES: Readonly<Record<Exclude<DnsStatus, "ok">, string>> = {
   bad: "EBADRESP",
 };
 
-const TYPES: ReadonlySet<string> = new Set<DnsType>([
-  "A",
-  "AAAA",
-  "CNAME",
-  "MX",
-  "NS",
-  "PTR",
-  "TXT",
-]);
-
 /** The function to hand to mailauth. Rejects with an Error whose `code` is one of ENOTFOUND, ENODATA, ESERVFAIL, …. */
 export function mailauthResolver(dns: Dns, asking: Asking = {}): ClassicResolver {
   return async (name, type) => {
     const wanted = type.toUpperCase();
-    if (!TYPES.has(wanted)) throw coded("ENOTIMP", name, wanted);
+    if (!isDnsType(wanted)) throw coded("ENOTIMP", name, wanted);
     // A name that cannot stand in a question does not exist (RFC 7208 4.3).
     if (encodeName(name) === null) throw coded("ENOTFOUND", name, wanted);
-    const { status, records } = await dns.resolve(name, wanted as DnsType, asking);
+    const { status, records } = await dns.resolve(name, wanted, asking);
     if (status !== "ok") throw coded(CODES[status], name, wanted);
     // Callers may sort or cut what they get; the cache keeps its own.
     return structuredClone(records) as Awaited<ReturnType<ClassicResolver>>;

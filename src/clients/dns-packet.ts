@@ -32,6 +32,9 @@ export const TYPE_CODES: Readonly<Record<DnsType, number>> = {
   AAAA: 28,
 };
 
+/** Whether records of this type can be asked for; in capitals. */
+export const isDnsType = (type: string): type is DnsType => Object.hasOwn(TYPE_CODES, type);
+
 const SOA = 6;
 const OPT = 41;
 const CLASS_IN = 1;
