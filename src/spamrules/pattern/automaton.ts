@@ -1,5 +1,6 @@
 // Finds many texts at once (Aho and Corasick): one step per octet, however many texts there are. Rows of the first states, where it
 // nearly always is, are whole; the others keep their few edges in lists. Used by prefilter.ts.
+import { Lists, ListsDraft } from "./lists.ts";
 import { FOLD } from "./literals.ts";
 
 /** States with whole rows. */
@@ -17,9 +18,10 @@ export class Automaton {
   readonly #edgeClass: Uint8Array;
   readonly #edgeTarget: Int32Array;
   readonly #fail: Int32Array;
-  /** 0, or 1 + the index of a list of found(). */
+  /** 0, or 1 + the number of a list. */
   readonly #found: Int32Array;
-  readonly #lists: readonly Int32Array[];
+  /** Numbers of texts that end at a state. */
+  readonly lists: Lists;
 
   /** Texts are folded; the numbers of those that are found are their places in the list. */
   constructor(texts: readonly string[]) {
@@ -35,7 +37,7 @@ export class Automaton {
     this.#rows = count < 65_536 ? new Uint16Array(cells) : new Int32Array(cells);
     this.#fail = new Int32Array(count);
     this.#found = new Int32Array(count);
-    const lists: Int32Array[] = [];
+    const lists = new ListsDraft();
     const edgesFrom = [0];
     const edgeClass: number[] = [];
     const edgeTarget: number[] = [];
@@ -44,11 +46,8 @@ export class Automaton {
       const fail = this.#fail[state]!;
       const own = trie.found[order[state]!];
       const inherited = state === 0 ? 0 : this.#found[fail]!;
-      if (own === undefined) this.#found[state] = inherited;
-      else
-        this.#found[state] = lists.push(
-          merged(own, inherited === 0 ? null : lists[inherited - 1]!),
-        );
+      this.#found[state] =
+        own === undefined ? inherited : 1 + lists.add(own, inherited === 0 ? null : inherited - 1);
       // Rows of shallower states are there already: a fail state is always shallower than its state.
       if (state < this.#denseEnd && state > 0) {
         this.#rows.copyWithin(state * this.#width, fail * this.#width, (fail + 1) * this.#width);
@@ -68,7 +67,7 @@ export class Automaton {
     this.#edgesFrom = Int32Array.from(edgesFrom);
     this.#edgeClass = Uint8Array.from(edgeClass);
     this.#edgeTarget = Int32Array.from(edgeTarget);
-    this.#lists = lists;
+    this.lists = lists.finish();
   }
 
   get states(): number {
@@ -77,18 +76,13 @@ export class Automaton {
 
   /** Octets of memory. */
   get size(): number {
-    const lists = this.#lists.reduce((sum, list) => sum + list.byteLength + 64, 0);
-    return this.#rows.byteLength + 8 * this.#fail.length + 5 * this.#edgeClass.length + lists;
-  }
-
-  /** Lists of texts: list(n) for the n that scan() tells. */
-  get lists(): readonly Int32Array[] {
-    return this.#lists;
+    const { byteLength } = this.#rows;
+    return byteLength + 8 * this.#fail.length + 5 * this.#edgeClass.length + this.lists.bytes;
   }
 
   /**
-   * Reads octets from `start` to `end` and tells which lists of texts end at some octet: each list is told once, and not at all when
-   * `told` has `epoch` at its place. Writes them into `into` and returns how many.
+   * Reads octets from `start` to `end` and tells the numbers of the lists whose texts end at some octet: each is told once, and not at
+   * all when `told` has `epoch` at its place. Writes them into `into` and returns how many.
    */
   scan(
     octets: Uint8Array,
@@ -189,8 +183,4 @@ function breadthFirst({ edges }: Trie): number[] {
     for (const to of edges[order[at]!]?.values() ?? []) order.push(to);
   }
   return order;
-}
-
-function merged(own: readonly number[], inherited: Int32Array | null): Int32Array {
-  return Int32Array.from(new Set([...own, ...(inherited ?? [])]));
 }

@@ -1,6 +1,7 @@
 // Says which of many patterns may match a text, in one pass over it: those of whose clauses (literals.ts) each has a text in it, and
 // those without clauses. One for each kind of text that rules read. Used by run.ts.
 import { Automaton } from "./automaton.ts";
+import { Lists, ListsDraft } from "./lists.ts";
 import { chanceOfClause, type Clause, clausesOf } from "./literals.ts";
 import type { Node } from "./syntax.ts";
 import { WindowFilter } from "./window-filter.ts";
@@ -13,8 +14,8 @@ const WINDOW = 64;
 
 export class Prefilter {
   readonly #automaton: Automaton | null;
-  /** By list of the automaton: patterns and the bit of the clause. */
-  readonly #marks: readonly { readonly patterns: Int32Array; readonly bits: Uint8Array }[];
+  /** By list of the automaton: pattern * 8 + clause of each text in it. */
+  readonly #marks: Lists;
   /** By pattern: all bits of its clauses. */
   readonly #full: Uint8Array;
   /** Patterns that any text may match. */
@@ -37,7 +38,7 @@ export class Prefilter {
     this.always = Int32Array.from(numbers.filter((number) => this.#full[number] === 0));
     const { texts, meanings } = textsOf(known.map(({ clauses }) => clauses));
     this.#automaton = texts.length === 0 ? null : new Automaton(texts);
-    this.#marks = (this.#automaton?.lists ?? []).map((list) => marksOf(list, meanings));
+    this.#marks = marksOf(this.#automaton?.lists ?? null, meanings);
     this.#told = new Int32Array(this.#marks.length + 1);
     this.#lists = new Int32Array(this.#marks.length);
     this.#marked = new Int32Array(patterns.length);
@@ -49,7 +50,7 @@ export class Prefilter {
 
   /** States and octets of memory of the automaton. */
   get size(): { readonly states: number; readonly bytes: number } {
-    const bytes = (this.#automaton?.size ?? 0) + (this.#windows?.bytes ?? 0);
+    const bytes = (this.#automaton?.size ?? 0) + this.#marks.bytes + (this.#windows?.bytes ?? 0);
     return { states: this.#automaton?.states ?? 0, bytes };
   }
 
@@ -66,12 +67,14 @@ export class Prefilter {
     }
     if (this.#automaton === null) return count;
     const lists = this.#automaton.scan(octets, start, end, this.#told, epoch, this.#lists);
+    const { from, values: marks } = this.#marks;
     for (let at = 0; at < lists; at++) {
-      const { patterns, bits } = this.#marks[this.#lists[at]!]!;
-      for (let mark = 0; mark < patterns.length; mark++) {
-        const pattern = patterns[mark]!;
+      const list = this.#lists[at]!;
+      const last = from[list + 1]!;
+      for (let mark = from[list]!; mark < last; mark++) {
+        const pattern = marks[mark]! >> 3;
         const before = this.#marked[pattern] === epoch ? this.#bits[pattern]! : 0;
-        const after = before | bits[mark]!;
+        const after = before | (1 << (marks[mark]! & 7));
         if (after === before) continue;
         this.#marked[pattern] = epoch;
         this.#bits[pattern] = after;
@@ -136,16 +139,10 @@ function textsOf(clauses: readonly (readonly Clause[])[]): {
   return { texts: [...meanings.keys()], meanings: [...meanings.values()] };
 }
 
-function marksOf(
-  list: Int32Array,
-  meanings: readonly (readonly number[])[],
-): { readonly patterns: Int32Array; readonly bits: Uint8Array } {
-  const bits = new Map<number, number>();
-  for (const text of list) {
-    for (const meaning of meanings[text]!) {
-      const pattern = meaning >> 3;
-      bits.set(pattern, (bits.get(pattern) ?? 0) | (1 << (meaning & 7)));
-    }
+function marksOf(lists: Lists | null, meanings: readonly (readonly number[])[]): Lists {
+  const marks = new ListsDraft();
+  for (let list = 0; list < (lists?.length ?? 0); list++) {
+    marks.add(new Set(Array.from(lists!.at(list), (text) => meanings[text]!).flat()));
   }
-  return { patterns: Int32Array.from(bits.keys()), bits: Uint8Array.from(bits.values()) };
+  return marks.finish();
 }

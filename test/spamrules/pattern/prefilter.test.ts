@@ -55,7 +55,7 @@ describe("Automaton", () => {
         const into = new Int32Array(lists.length);
         const told = new Int32Array(lists.length + 1);
         const count = automaton.scan(octets, 0, octets.length, told, 1, into);
-        const found = new Set([...into.subarray(0, count)].flatMap((list) => [...lists[list]!]));
+        const found = new Set([...into.subarray(0, count)].flatMap((list) => [...lists.at(list)]));
         words.forEach((one, at) => expect([one, found.has(at)]).toEqual([one, text.includes(one)]));
       }),
     );
@@ -79,7 +79,7 @@ describe("Automaton", () => {
         1,
         into,
       );
-      const found = [...into.subarray(0, count)].flatMap((list) => [...lists[list]!]);
+      const found = [...into.subarray(0, count)].flatMap((list) => [...lists.at(list)]);
       expect(found.map((at) => words[at])).toContain(words[n]);
     }
   });
