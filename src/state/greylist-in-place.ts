@@ -3,8 +3,7 @@
 // yet is kept here, so that a process never contradicts itself. When writes hang or fail, or reads are slow, the thread is
 // asked instead, and then everybody waits for it under the deadline: a store that is down must be noticed.
 import type { GreylistAnswer, GreylistQuestion, GreylistTimes, Written } from "./greylist-store.ts";
-import { pairOf } from "./pair.ts";
-import type { Look, Looked } from "./sqlite-greylist.ts";
+import type { Look, Looked, Pending } from "./sqlite-greylist.ts";
 
 export interface InPlaceMeans {
   /** Decides from what is stored and what is pending; writes nothing. Throws what SQLite says. */
@@ -25,6 +24,13 @@ export interface InPlaceMeans {
 /** A question and the time at which it was asked. */
 export type Asked = readonly [question: GreylistQuestion, now: number];
 
+/** One state that was told, under these origins. */
+interface Told {
+  readonly pair: string;
+  readonly origins: readonly string[];
+  readonly state: Written;
+}
+
 /** How long changes gather before they are written: what a kill -9 may cost. A retry comes minutes later. */
 const GATHER_MS = 100;
 /** Changes that are not written after this long, or this many, mean that the disk cannot keep up. */
@@ -38,11 +44,13 @@ const AFTER_SLOW_MS = 10_000;
 /** A decider with its own memory of what is being written. */
 export class GreylistInPlace {
   readonly #means: InPlaceMeans;
-  /** By pair and origin: the state that is being written. */
-  readonly #states = new Map<string, Written>();
+  /** By pair, then by origin: the state that is being written. */
+  readonly #states = new Map<string, Map<string, Written>>();
   /** Clients that gain an accepted triplet: how many they have then, only the thread knows. */
   readonly #clients = new Set<string>();
   #gathered: Asked[] = [];
+  /** What of `#states` is gathered with them. */
+  #told: Told[] = [];
   #times: GreylistTimes | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** Batches that are being written, with the time at which each was begun. */
@@ -54,6 +62,8 @@ export class GreylistInPlace {
   #secondBegan = -Infinity;
   #readMs = 0;
   #reads = 0;
+
+  readonly #pendingOf: Pending = (pair) => this.#states.get(pair);
 
   constructor(means: InPlaceMeans) {
     this.#means = means;
@@ -96,7 +106,7 @@ export class GreylistInPlace {
       return null;
     try {
       return questions.map((question) => {
-        const looked = this.#look(question, times, now);
+        const looked = this.#means.look(question, times, now, this.#pendingOf);
         if (tell) this.#tell(question, looked, times, now);
         return looked;
       });
@@ -128,17 +138,15 @@ export class GreylistInPlace {
     const times = this.#times;
     if (asked.length === 0 || times === null) return;
     this.#gathered = [];
-    const states = this.#states;
+    const told = this.#told;
+    this.#told = [];
     this.#writing.set(asked, performance.now());
-    const kept = asked
-      .flatMap(([question]) => keysOf(question))
-      .map((key) => [key, states.get(key)] as const);
     const clients = [...this.#clients];
     const settle = (failed: boolean): void => {
       this.#means.refresh();
       this.#writing.delete(asked);
       this.#pending -= asked.length;
-      for (const [key, state] of kept) if (states.get(key) === state) states.delete(key);
+      for (const one of told) this.#forget(one);
       for (const client of clients) this.#clients.delete(client);
       if (failed) this.#distrustUntil = Infinity;
     };
@@ -148,10 +156,12 @@ export class GreylistInPlace {
     );
   }
 
-  #look(question: GreylistQuestion, times: GreylistTimes, now: number): Looked {
-    const told = this.#states;
-    const pair = told.size === 0 ? "" : pairOf(question.sender, question.recipient);
-    return this.#means.look(question, times, now, (origin) => told.get(`${pair} ${origin}`));
+  /** Not told any more, but for what was told anew since. */
+  #forget({ pair, origins, state }: Told): void {
+    const known = this.#states.get(pair);
+    if (known === undefined) return;
+    for (const origin of origins) if (known.get(origin) === state) known.delete(origin);
+    if (known.size === 0) this.#states.delete(pair);
   }
 
   #spend(from: number, to: number): void {
@@ -169,12 +179,18 @@ export class GreylistInPlace {
   /** Remembers what is told until it is written. */
   #tell(
     question: GreylistQuestion,
-    { answer, state, refresh }: Looked,
+    { pair, answer, state, refresh }: Looked,
     times: GreylistTimes,
     now: number,
   ): void {
     if (state === null && refresh === null) return;
-    if (state !== null) for (const key of keysOf(question)) this.#states.set(key, state);
+    if (state !== null) {
+      const { origins } = question;
+      const known = this.#states.get(pair) ?? new Map<string, Written>();
+      this.#states.set(pair, known);
+      for (const origin of origins) known.set(origin, state);
+      this.#told.push({ pair, origins, state });
+    }
     if (answer.result === "accepted")
       for (const client of question.clients) this.#clients.add(client);
     if (this.#times !== times) this.flush();
@@ -194,9 +210,4 @@ export class GreylistInPlace {
   #isCounted({ clients }: GreylistQuestion): boolean {
     return this.#clients.size > 0 && clients.some((client) => this.#clients.has(client));
   }
-}
-
-function keysOf({ sender, recipient, origins }: GreylistQuestion): string[] {
-  const pair = pairOf(sender, recipient);
-  return origins.map((origin) => `${pair} ${origin}`);
 }

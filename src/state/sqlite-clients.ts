@@ -1,5 +1,5 @@
 // The automatic white-list of greylisting on an SQLite connection: who had enough triplets accepted. Part of sqlite-greylist.ts.
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import {
   ALLOWED_COUNT,
   type ClientState,
@@ -20,45 +20,29 @@ export interface SqliteClients {
   removeAll(): number;
 }
 
-/** Statements with a list of so many places in it, each prepared once. Lists are short: a question has a dozen names at most. */
-export function counted(
-  prepare: (marks: string) => StatementSync,
-): (places: number) => StatementSync {
-  const made = new Map<number, StatementSync>();
-  return (places) => {
-    let statement = made.get(places);
-    if (statement === undefined) {
-      statement = prepare(Array<string>(places).fill("?").join(","));
-      made.set(places, statement);
-    }
-    return statement;
-  };
-}
-
 export function sqliteClients(db: DatabaseSync): SqliteClients {
-  const select = db.prepare("SELECT * FROM greylist_clients WHERE client = ? AND until > ?");
-  const selects = counted((marks) =>
-    db.prepare(`SELECT * FROM greylist_clients WHERE until > ? AND client IN (${marks})`),
+  const select = db.prepare(
+    "SELECT accepted, counted, until FROM greylist_clients WHERE client = ? AND until > ?",
   );
+  select.setReturnArrays(true);
   const put = db.prepare(
     "INSERT OR REPLACE INTO greylist_clients (client, accepted, counted, until) VALUES (?, ?, ?, ?)",
   );
   const remove = db.prepare("DELETE FROM greylist_clients WHERE client = ?");
   const removeAll = db.prepare("DELETE FROM greylist_clients");
   const get = (client: string, now: number): ClientState | null => {
-    const row = select.get(client, now);
-    return row === undefined ? null : stateOf(row);
+    const row = select.get(client, now) as unknown as Columns | undefined;
+    if (row === undefined) return null;
+    const [accepted, counted, until] = row;
+    return { client, accepted, counted, until };
   };
   return {
     get,
     standing({ clients }, times, now) {
       if (times.autoWhitelist <= 0) return null;
-      const rows = selects(clients.length).all(now, ...clients);
-      if (rows.length === 0) return null;
-      const states = rows.map(stateOf);
       for (const name of clients) {
-        const known = states.find(({ client }) => client === name);
-        if (known !== undefined && known.accepted >= times.autoWhitelist) return known;
+        const known = get(name, now);
+        if (known !== null && known.accepted >= times.autoWhitelist) return known;
       }
       return null;
     },
@@ -77,11 +61,4 @@ export function sqliteClients(db: DatabaseSync): SqliteClients {
   };
 }
 
-function stateOf({ client, accepted, counted, until }: Record<string, unknown>): ClientState {
-  return {
-    client: String(client),
-    accepted: Number(accepted),
-    counted: Number(counted),
-    until: Number(until),
-  };
-}
+type Columns = readonly [accepted: number, counted: number, until: number];

@@ -16,7 +16,7 @@ import {
   type Written,
 } from "./greylist-store.ts";
 import { pairOf } from "./pair.ts";
-import { counted, sqliteClients, type SqliteClients } from "./sqlite-clients.ts";
+import { sqliteClients, type SqliteClients } from "./sqlite-clients.ts";
 
 /** The operations by the names under which the state thread is asked for them. */
 export interface SqliteGreylist {
@@ -76,11 +76,13 @@ export function sqliteGreylist(db: DatabaseSync): SqliteGreylist {
   };
 }
 
-/** What was told and is not in the file yet, by origin of the triplet that is asked. */
-export type Pending = (origin: string) => Written | undefined;
+/** What was told and is not in the file yet, by origin, of this pair; undefined = nothing. */
+export type Pending = (pair: string) => ReadonlyMap<string, Written> | undefined;
 
 /** A decision that was not carried out. */
 export interface Looked {
+  /** Of the question, from pairOf(). */
+  readonly pair: string;
   readonly answer: GreylistAnswer;
   /** What every origin of the question has from now on; null = stays as it is. */
   readonly state: Written | null;
@@ -97,37 +99,72 @@ export type Look = (
 
 /** Decides and changes nothing. */
 export function sqliteLook(db: DatabaseSync): Look {
-  const gets = counted((marks) =>
-    db.prepare(
-      `SELECT first, last, attempts, passed, origin FROM greylist WHERE pair = ? AND until > ? AND origin IN (${marks})`,
-    ),
-  );
+  const states = stateReader(db);
   const getPerson = db.prepare("SELECT 1 FROM people WHERE person = ? AND until > ?");
   const clients = sqliteClients(db);
   return (question, times, now, pending) => {
     const { sender, recipient, origins, person } = question;
-    const rows = gets(origins.length + 1).all(
-      pairOf(sender, recipient),
-      now,
-      ANY_ORIGIN,
-      ...origins,
-    );
-    const known = new Map<unknown, TripletState>(rows.map((row) => [row["origin"], stateOf(row)]));
-    if (pending !== undefined)
+    const pair = pairOf(sender, recipient);
+    const known = states(pair, origins, now);
+    const told = pending?.(pair);
+    if (told !== undefined)
       for (const origin of origins) {
-        const told = pending(origin);
-        if (told !== undefined && told.until > now) known.set(origin, told);
+        const state = told.get(origin);
+        if (state !== undefined && state.until > now) known.set(origin, state);
       }
     const whole = origins.every((origin) => known.has(origin));
     const { answer, write } = weigh([...known.values()], whole, times, now);
     if (person !== null && getPerson.get(person, now) !== undefined)
-      return { answer: spared("person", answer), state: null, refresh: null };
+      return { pair, answer: spared("person", answer), state: null, refresh: null };
     const standing = clients.standing(question, times, now);
-    if (standing === null) return { answer, state: write, refresh: null };
+    if (standing === null) return { pair, answer, state: write, refresh: null };
     const stale = standing.until < now + times.lifetime - REFRESH_MS;
-    return { answer: spared("client", answer), state: null, refresh: stale ? standing : null };
+    return {
+      pair,
+      answer: spared("client", answer),
+      state: null,
+      refresh: stale ? standing : null,
+    };
   };
 }
+
+/** Records of one pair that are read at once. Nearly all pairs have fewer; a forged sender may come from thousands of networks. */
+const AT_ONCE = 16;
+const COLUMNS = "origin, first, last, attempts, passed, until";
+
+/** Reads the live states under these origins and ANY_ORIGIN. One range of the key: a list of keys costs three times as much. */
+function stateReader(
+  db: DatabaseSync,
+): (pair: string, origins: readonly string[], now: number) => Map<string, TripletState> {
+  const getSome = db.prepare(`SELECT ${COLUMNS} FROM greylist WHERE pair = ? LIMIT ${AT_ONCE + 1}`);
+  const getOne = db.prepare(`SELECT ${COLUMNS} FROM greylist WHERE pair = ? AND origin = ?`);
+  getSome.setReturnArrays(true);
+  getOne.setReturnArrays(true);
+  const rowsOf = (pair: string, origins: readonly string[]): Columns[] => {
+    const some = getSome.all(pair) as unknown as Columns[];
+    if (some.length <= AT_ONCE) return some;
+    return [...origins, ANY_ORIGIN].flatMap((origin) => {
+      const row = getOne.get(pair, origin) as unknown as Columns | undefined;
+      return row === undefined ? [] : [row];
+    });
+  };
+  return (pair, origins, now) => {
+    const known = new Map<string, TripletState>();
+    for (const [origin, first, last, attempts, passed, until] of rowsOf(pair, origins))
+      if (until > now && (origin === ANY_ORIGIN || origins.includes(origin)))
+        known.set(origin, { first, last, attempts, passed });
+    return known;
+  };
+}
+
+type Columns = readonly [
+  origin: string,
+  first: number,
+  last: number,
+  attempts: number,
+  passed: number,
+  until: number,
+];
 
 function asker(
   put: StatementSync,
@@ -140,12 +177,11 @@ function asker(
   write: boolean,
 ) => GreylistAnswer {
   return (question, times, now, write) => {
-    const { answer, state, refresh } = look(question, times, now);
+    const { pair, answer, state, refresh } = look(question, times, now);
     if (!write) return answer;
     if (refresh !== null) clients.refresh(refresh, now + times.lifetime);
     if (state === null) return answer;
     const { sender, recipient, origins } = question;
-    const pair = pairOf(sender, recipient);
     const { first, last, attempts, passed, until } = state;
     for (const origin of origins)
       put.run(pair, origin, sender, recipient, first, last, attempts, passed, until);

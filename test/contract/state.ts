@@ -124,6 +124,24 @@ export function stateContract(name: string, open: () => Promise<StateRig>): void
       },
     );
 
+    withRig(
+      "a forged sender that comes from everywhere has a record for each",
+      async ({ store }) => {
+        const from = (net: number): GreylistQuestion =>
+          question({ origins: [`net:198.51.${net}.0/24`, `dom:n${net}.example`], clients: [] });
+        const nets = Array.from({ length: 40 }, (_, n) => n);
+        for (const net of nets)
+          expect(await ask(store, from(net), 0)).toMatchObject({ attempts: 1 });
+        // All that was told is written when this returns.
+        expect(await store.greylist.records({}, 500, T0)).toHaveLength(80);
+        for (const net of nets)
+          expect(await ask(store, from(net), MIN)).toMatchObject({ result: "early", attempts: 2 });
+        expect(await ask(store, from(40), MIN)).toMatchObject({ result: "new" });
+        await store.greylist.allowPair("a@example.org", "b@example.net", DAY, T0 + MIN);
+        expect(await ask(store, from(41), 2 * MIN)).toMatchObject({ result: "passed" });
+      },
+    );
+
     withRig("sender, recipient and origin each make a triplet", async ({ store }) => {
       await ask(store, question(), 0);
       for (const other of [

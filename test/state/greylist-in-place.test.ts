@@ -10,12 +10,14 @@ function rig(over: { readSlowly?: boolean; broken?: boolean } = {}) {
   const settle: { resolve(): void; reject(error: Error): void }[] = [];
   const asked: (readonly GreylistQuestion[])[] = [];
   const state = { ...over, threadFails: false };
-  const look: Look = ({ origins }, times, now, pending) => {
+  const look: Look = ({ sender, recipient, origins }, times, now, pending) => {
     if (state.broken === true) throw new Error("disk image is malformed");
     if (state.readSlowly === true) vi.advanceTimersByTime(9);
-    const known: readonly Written[] = origins.flatMap((origin) => pending?.(origin) ?? []);
+    const pair = `${sender} ${recipient}`;
+    const told = pending?.(pair);
+    const known: readonly Written[] = origins.flatMap((origin) => told?.get(origin) ?? []);
     const { answer, write } = weigh(known, known.length === origins.length, times, now);
-    return { answer, state: write, refresh: null };
+    return { pair, answer, state: write, refresh: null };
   };
   const store = new GreylistInPlace({
     look,
