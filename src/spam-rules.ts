@@ -1,5 +1,6 @@
 // SpamAssassin's rules for the engine, as text: those of the machine, or else the small set that comes with postern, and the operator's own
 // on top. Read by the supervisor with the other rules and by commands; every thread compiles the same text.
+import { join } from "node:path";
 import type { Config } from "./config.ts";
 import type { RuleSource } from "./ruleset/source.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
@@ -31,6 +32,7 @@ export async function readSpamRules(
     local,
     bayes: false,
     hostname: config.server.hostname,
+    cache: join(config.server.state_dir, "spam-patterns.cache"),
     ...(config.bayes.enabled &&
       config.bayes.autolearn && {
         autolearn: { ham: config.bayes.autolearn_ham, spam: config.bayes.autolearn_spam },

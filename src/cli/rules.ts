@@ -16,7 +16,7 @@ import { replayer } from "../replay.ts";
 import type { Config } from "../config.ts";
 import type { RuleSource } from "../ruleset/source.ts";
 import { readSpamRules, spamRuleDirectories } from "../spam-rules.ts";
-import { scorer } from "../spamrules/score.ts";
+import { cachedScorer } from "../spamrules/score.ts";
 import { rulesDiff } from "./rules-diff.ts";
 
 export async function rules(args: readonly string[]): Promise<number> {
@@ -75,7 +75,7 @@ export async function rules(args: readonly string[]): Promise<number> {
 async function checkSpamRules(config: Config, source: RuleSource): Promise<void> {
   const data = await readSpamRules(config, source);
   if (data === null) return;
-  const { about } = scorer(data);
+  const { about } = cachedScorer(data);
   for (const { file, line, message } of about.problems)
     process.stdout.write(`warning: ${file}:${line}: ${terminalText(message)}\n`);
   const { ruleDirs, siteDirs } = await spamRuleDirectories(config);

@@ -23,6 +23,8 @@ export interface EngineData {
   readonly autolearn?: { readonly ham: number; readonly spam: number };
   /** Our name, for reports. */
   readonly hostname: string;
+  /** Where what is known of their patterns is kept; absent: nowhere. */
+  readonly cache?: string;
 }
 
 /** What is wanted beside points; each costs. */

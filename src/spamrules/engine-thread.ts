@@ -2,9 +2,9 @@
 // scores one message after the other.
 import { answerJobs, given } from "../sys/thread-side.ts";
 import type { EngineData, EngineJob } from "./engine-job.ts";
-import { scorer } from "./score.ts";
+import { cachedScorer } from "./score.ts";
 
-const engine = scorer(given() as EngineData);
+const engine = cachedScorer(given() as EngineData);
 
 answerJobs<EngineJob>((job, out) =>
   job.kind === "about" ? engine.about : engine.begin(job, (note) => out.note(JSON.stringify(note))),

@@ -1,11 +1,12 @@
 // A rule book made ready to run: the score set chosen, patterns translated, rules sorted by when and on what they run, metas in an
 // order in which each finds its answers. Made once per thread by the engine; run.ts runs it. Nothing in it changes but caches.
-import { compileMatchers, type Matcher } from "./evaluate/matcher.ts";
+import { compileMatchers, type NewMatcher } from "./evaluate/matcher.ts";
 import { type MetaPlan, planMetas } from "./evaluate/metas.ts";
 import { Templates } from "./evaluate/templates.ts";
 import { planTexts, type TextPlan } from "./evaluate/texts.ts";
 import { EVALS } from "./evals/index.ts";
 import type { Eval } from "./evals/eval.ts";
+import { KnownPatterns } from "./pattern/known-patterns.ts";
 import type { Problem, Rule, RuleBook } from "./rulebook.ts";
 
 export interface ProgramOptions {
@@ -15,6 +16,8 @@ export interface ProgramOptions {
   readonly bayes: boolean;
   /** Eval functions by name; those of evals/index.ts. */
   readonly evals?: ReadonlyMap<string, Eval>;
+  /** What need not be found out again. */
+  readonly known?: KnownPatterns;
 }
 
 export type ScoreSet = 0 | 1 | 2 | 3;
@@ -60,14 +63,15 @@ export interface Program {
   readonly problems: readonly Problem[];
 }
 
-/** Compiles the rules that have points in the score set; the others are only names. Takes a second of CPU for a stock book. */
+/** Compiles the rules that have points in the score set; the others are only names. Takes two seconds of CPU for a stock book of
+ * which nothing is known. */
 export function compileProgram(book: RuleBook, options: ProgramOptions): Program {
-  const { local, bayes, evals = EVALS } = options;
+  const { local, bayes, evals = EVALS, known = new KnownPatterns() } = options;
   const set = ((local ? 0 : 1) + (bayes ? 2 : 0)) as ScoreSet;
   const rules = [...book.rules.values()];
   const places = new Map(rules.map(({ name }, place) => [name, place]));
   const problems: Problem[] = [];
-  const matchers = compileMatchers(rules, set, problems);
+  const matchers = compileMatchers(rules, set, known, problems);
   const calls = evalRules(rules, set, evals, problems);
   const isLate = ({ rule }: EvalRule): boolean => rule.flags.has("learn");
   const metas = planMetas(book, { set, local, places });
@@ -81,7 +85,6 @@ export function compileProgram(book: RuleBook, options: ProgramOptions): Program
       metas.at(priority),
     ),
   );
-  for (const { patterns } of matchers) for (const pattern of patterns) pattern.release();
   return {
     book,
     local,
@@ -105,7 +108,7 @@ function countsAgain({ definition, maxHits }: Rule): boolean {
 
 function band(
   priority: number,
-  matchers: readonly Matcher[],
+  matchers: readonly NewMatcher[],
   calls: readonly EvalRule[],
   metas: MetaPlan,
 ): Band {

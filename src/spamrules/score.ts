@@ -15,6 +15,8 @@ import { dnsBlocks } from "./evals/dns-blocks.ts";
 import { renderHtml } from "./html/render.ts";
 import { Inquiry } from "./inquiry.ts";
 import { parseRules } from "./language/parse.ts";
+import { KnownPatterns } from "./pattern/known-patterns.ts";
+import { readKnown, writeKnown } from "./pattern/pattern-cache.ts";
 import { prepare, toolsOf } from "./prepare.ts";
 import { compileProgram, type Program } from "./program.ts";
 import { progressWriter } from "./progress.ts";
@@ -24,8 +26,6 @@ import { run, type LateAnswers, type Running } from "./run.ts";
 
 export interface MessageScorer {
   readonly book: RuleBook;
-  /** Without Bayes. */
-  readonly program: Program;
   readonly about: AboutRules;
   /** Asks nobody. `note` is told what must not be lost when this is killed. */
   score(job: Omit<ScoreJob, "asks">, note: (note: EngineNote) => void): Promise<Answer>;
@@ -33,8 +33,17 @@ export interface MessageScorer {
   begin(job: ScoreJob, note: (note: EngineNote) => void): Answer | Waiting;
 }
 
-/** Parses and compiles: a second of CPU for the stock rules. Never throws for anything that rule files hold. */
-export function scorer(data: EngineData): MessageScorer {
+/** scorer() with what the cache file knows; it is written again when it was not enough. */
+export function cachedScorer(data: EngineData): MessageScorer {
+  if (data.cache === undefined) return scorer(data);
+  const known = readKnown(data.cache);
+  const made = scorer(data, known);
+  if (known.isNew) writeKnown(data.cache, known);
+  return made;
+}
+
+/** Parses and compiles: two seconds of CPU for the stock rules when nothing is known. Never throws for anything that rule files hold. */
+export function scorer(data: EngineData, known = new KnownPatterns()): MessageScorer {
   const { texts, includes, problems, local } = data;
   const sources = {
     texts,
@@ -42,12 +51,14 @@ export function scorer(data: EngineData): MessageScorer {
     problems,
   };
   const book = parseRules(sources, { local });
-  const first = compileProgram(book, { local, bayes: data.bayes });
+  const first = compileProgram(book, { local, bayes: data.bayes, known });
   const tools = toolsOf(book.settings, renderHtml);
   let latest = { bayes: data.bayes, program: first };
   /** Bayes becomes of use, or ceases to be, once in a long while: only one program is kept. */
   const programFor = (bayes: boolean): Program => {
-    if (latest.bayes !== bayes) latest = { bayes, program: compileProgram(book, { local, bayes }) };
+    if (latest.bayes === bayes) return latest.program;
+    const more = data.cache === undefined ? new KnownPatterns() : readKnown(data.cache);
+    latest = { bayes, program: compileProgram(book, { local, bayes, known: more }) };
     return latest.program;
   };
   const blocks = dnsBlocks(book.settings);
@@ -70,7 +81,6 @@ export function scorer(data: EngineData): MessageScorer {
   };
   return {
     book,
-    program: first,
     about: {
       version: book.version,
       rules: book.rules.size,

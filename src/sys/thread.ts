@@ -36,14 +36,17 @@ export class Thread {
   #error = "its thread ended";
   #gone = false;
 
-  constructor({ module, data, heapMiB, buffersMiB }: ThreadsOptions, owner: ThreadOwner) {
+  constructor({ module, data, heapMiB, youngMiB, buffersMiB }: ThreadsOptions, owner: ThreadOwner) {
     this.#owner = owner;
     this.#buffers = (buffersMiB ?? 256) * MIB;
     this.#worker = new Worker(module, {
       execArgv: ["--disable-warning=ExperimentalWarning"],
       env: environment(),
       workerData: data,
-      resourceLimits: { maxOldGenerationSizeMb: heapMiB ?? 192 },
+      resourceLimits: {
+        maxOldGenerationSizeMb: heapMiB ?? 192,
+        ...(youngMiB !== undefined && { maxYoungGenerationSizeMb: youngMiB }),
+      },
     });
     this.#worker.unref();
     this.#worker.on("message", (message: ThreadMessage) => this.#heard(message));

@@ -1,8 +1,8 @@
 // Rules that match patterns against texts, compiled one by one. Used by program.ts.
-import { dangerOf } from "../pattern/danger.ts";
-import { type Least, leastOf } from "../pattern/least.ts";
-import { Untranslatable } from "../pattern/syntax.ts";
-import { type Pattern, translate } from "../pattern/translate.ts";
+import type { Facts } from "../pattern/facts.ts";
+import type { KnownPatterns } from "../pattern/known-patterns.ts";
+import { counting, type Least } from "../pattern/least.ts";
+import { Pattern } from "../pattern/translate.ts";
 import type { PerlPattern, Problem, Rule } from "../rulebook.ts";
 
 /** One rule with a pattern or none (`exists`), or with several (`uri_detail`). */
@@ -21,34 +21,50 @@ export interface Matcher {
   readonly least: Least | null;
 }
 
+/** With what its first pattern looks for; null for `exists`. */
+export interface NewMatcher extends Matcher {
+  readonly facts: Facts | null;
+}
+
 /** All that have points in the set. A rule that cannot be compiled is a problem and never hits; a dangerous one is noted and runs. */
 export function compileMatchers(
   rules: readonly Rule[],
   set: 0 | 1 | 2 | 3,
+  known: KnownPatterns,
   problems: Problem[],
-): Matcher[] {
-  const matchers: Matcher[] = [];
+): NewMatcher[] {
+  const matchers: NewMatcher[] = [];
   rules.forEach((rule, index) => {
     const sources = patternsOf(rule);
     if (sources === null || rule.scores[set] === 0) return;
-    const { file, line } = rule;
-    try {
-      const patterns = sources.map(translate);
-      const usesTags = patterns.some(({ tags }) => tags.size > 0);
-      const setsTags = patterns.some(({ names }) => names.some((name) => TAG.test(name)));
-      const simple = !usesTags && !setsTags && rule.maxHits === 1 && !rule.flags.has("nosubject");
-      const first = patterns[0];
-      const least = first === undefined || usesTags ? null : leastOf(first.tree.root);
-      matchers.push({ index, rule, patterns, usesTags, setsTags, simple, least });
-      for (const danger of patterns.map(dangerOf)) {
-        if (danger !== null) problems.push({ file, line, message: `${rule.name}: ${danger}` });
-      }
-    } catch (error) {
-      if (!(error instanceof Untranslatable)) throw error;
-      problems.push({ file, line, message: `${rule.name}: cannot be used: ${error.message}` });
+    const say = (what: string): void => {
+      problems.push({ file: rule.file, line: rule.line, message: `${rule.name}: ${what}` });
+    };
+    const all: Facts[] = [];
+    for (const source of sources) {
+      const facts = known.facts(source);
+      if ("failed" in facts) return say(`cannot be used: ${facts.failed}`);
+      all.push(facts);
+      if (facts.danger !== null) say(facts.danger);
     }
+    matchers.push(matcher(index, rule, sources, all));
   });
   return matchers;
+}
+
+function matcher(
+  index: number,
+  rule: Rule,
+  sources: readonly PerlPattern[],
+  all: readonly Facts[],
+): NewMatcher {
+  const patterns = sources.map((perl, at) => new Pattern(perl, all[at]!.tags, all[at]!.names));
+  const usesTags = patterns.some(({ tags }) => tags.size > 0);
+  const setsTags = patterns.some(({ names }) => names.some((name) => TAG.test(name)));
+  const simple = !usesTags && !setsTags && rule.maxHits === 1 && !rule.flags.has("nosubject");
+  const facts = all[0] ?? null;
+  const least = usesTags || facts?.least == null ? null : counting(facts.least);
+  return { index, rule, patterns, usesTags, setsTags, simple, least, facts };
 }
 
 const TAG = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*$/;

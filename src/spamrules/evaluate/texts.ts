@@ -1,8 +1,7 @@
 // Rules sorted by the text that they read, with a prefilter for each kind of text. Used by program.ts; run.ts goes through them.
-import { narrowed } from "../pattern/narrow.ts";
 import { Prefilter } from "../pattern/prefilter.ts";
 import type { FieldName } from "../rulebook.ts";
-import type { Matcher } from "./matcher.ts";
+import type { Matcher, NewMatcher } from "./matcher.ts";
 
 /** Rules that read the same texts. */
 export interface Group {
@@ -31,8 +30,8 @@ export interface TextPlan {
   readonly uriDetails: readonly Matcher[];
 }
 
-export function planTexts(matchers: readonly Matcher[]): TextPlan {
-  const of = (type: string): readonly Matcher[] =>
+export function planTexts(matchers: readonly NewMatcher[]): TextPlan {
+  const of = (type: string): readonly NewMatcher[] =>
     matchers.filter(({ rule }) => rule.definition.type === type);
   return {
     fields: fieldGroups(matchers),
@@ -40,8 +39,8 @@ export function planTexts(matchers: readonly Matcher[]): TextPlan {
     uri: group(of("uri")),
     rawbody: group(of("rawbody")),
     full: group(of("full")),
-    mimeHeaders: of("mimeheader"),
-    uriDetails: of("uri_detail"),
+    mimeHeaders: of("mimeheader").map(kept),
+    uriDetails: of("uri_detail").map(kept),
   };
 }
 
@@ -50,8 +49,8 @@ export function fieldKey({ name, modifiers }: FieldName): string {
   return [name, ...modifiers].join(":");
 }
 
-function fieldGroups(matchers: readonly Matcher[]): FieldGroup[] {
-  const byField = new Map<string, Matcher[]>();
+function fieldGroups(matchers: readonly NewMatcher[]): FieldGroup[] {
+  const byField = new Map<string, NewMatcher[]>();
   for (const matcher of matchers) {
     const { definition } = matcher.rule;
     if (definition.type !== "header" && definition.type !== "exists") continue;
@@ -62,23 +61,28 @@ function fieldGroups(matchers: readonly Matcher[]): FieldGroup[] {
   }
   return [...byField].map(([field, all]) => ({
     field,
-    exists: all.filter(({ rule }) => rule.definition.type === "exists"),
+    exists: all.filter(({ rule }) => rule.definition.type === "exists").map(kept),
     ...group(all.filter(({ rule }) => rule.definition.type === "header")),
   }));
 }
 
-function group(all: readonly Matcher[]): Group {
+function group(all: readonly NewMatcher[]): Group {
   const matchers = all.filter((matcher) => !runsAnyway(matcher));
-  const trees = matchers.map(({ patterns }) => patterns[0]!.trimmed);
-  const plainTrees = matchers.map(({ patterns }, at) => narrowed(trees[at]!, patterns[0]!.tree));
-  const prefilter = new Prefilter(trees);
-  const isSame = trees.every((tree, at) => tree === plainTrees[at]);
+  const facts = matchers.map((matcher) => matcher.facts!);
+  const prefilter = new Prefilter(facts.map(({ sought }) => sought));
   return {
-    matchers,
+    matchers: matchers.map(kept),
     prefilter,
-    plain: isSame ? prefilter : new Prefilter(plainTrees),
-    others: all.filter(runsAnyway),
+    plain: facts.every(({ plain }) => plain === null)
+      ? prefilter
+      : new Prefilter(facts.map(({ sought, plain }) => plain ?? sought)),
+    others: all.filter(runsAnyway).map(kept),
   };
+}
+
+/** Without the facts, which are large and have done their work. */
+function kept({ facts: _, ...matcher }: NewMatcher): Matcher {
+  return matcher;
 }
 
 function runsAnyway({ rule: { definition }, usesTags }: Matcher): boolean {

@@ -2,11 +2,10 @@
 // nothing else, as in (a+)+, or of alternatives that begin alike, as in (a|ab?)*. Only noted; the deadline of a message stops them.
 import { OctetSet } from "./octet-set.ts";
 import type { Node } from "./syntax.ts";
-import type { Pattern } from "./translate.ts";
 
 /** What is dangerous about it, for the operator; null when nothing is seen. */
-export function dangerOf({ tree }: Pattern): string | null {
-  return find(tree.root);
+export function dangerIn(root: Node): string | null {
+  return find(root);
 }
 
 function find(node: Node): string | null {

@@ -4,6 +4,12 @@ import { chanceOfClause, requiredOf } from "./literals.ts";
 import { otherCase } from "./octet-set.ts";
 import type { Node, Repeat } from "./syntax.ts";
 
+/** What is counted, as a pattern of V8's, and how often it must be there; travels as JSON. */
+export interface LeastSought {
+  readonly source: string;
+  readonly times: number;
+}
+
 export interface Least {
   readonly texts: Texts;
   readonly times: number;
@@ -24,12 +30,16 @@ const MOST_TIMES = 5;
 const known = new Map<string, WeakRef<Texts>>();
 
 /** null: the pattern asks for nothing several times, or for nothing that is known. */
-export function leastOf(root: Node): Least | null {
+export function leastIn(root: Node): LeastSought | null {
   const repeat = repetitionIn(root);
   if (repeat === null) return null;
   const texts = requiredOf(repeat.of);
   if (texts === null || chanceOfClause(texts) > TOO_OFTEN) return null;
-  return { texts: textsOf(texts.map(written).join("|")), times: Math.min(MOST_TIMES, repeat.min) };
+  return { source: texts.map(written).join("|"), times: Math.min(MOST_TIMES, repeat.min) };
+}
+
+export function counting({ source, times }: LeastSought): Least {
+  return { texts: textsOf(source), times };
 }
 
 function textsOf(source: string): Texts {

@@ -2,13 +2,10 @@
 // those without clauses. One for each kind of text that rules read. Used by run.ts.
 import { Automaton } from "./automaton.ts";
 import { Lists, ListsDraft } from "./lists.ts";
-import { chanceOfClause, type Clause, clausesOf } from "./literals.ts";
-import type { Node } from "./syntax.ts";
+import type { Clause } from "./literals.ts";
+import type { Sought } from "./sought.ts";
 import { WindowFilter } from "./window-filter.ts";
-import { rarestWindows, type Window } from "./windows.ts";
 
-/** Clauses that come oftener than this together want a window beside them. */
-const RARE = 1e-5;
 /** The bit of the window, beside those of the clauses. */
 const WINDOW = 64;
 
@@ -30,19 +27,18 @@ export class Prefilter {
   /** By window: its pattern. */
   readonly #windowOf: Int32Array;
 
-  /** Patterns keep their places in the list as their numbers; null: nothing matches it. */
-  constructor(patterns: readonly (Node | null)[]) {
-    const known = patterns.map(knownOf);
+  /** Patterns have their places in the list as their numbers. */
+  constructor(known: readonly Sought[]) {
     this.#full = Uint8Array.from(known, allBits);
-    const numbers = patterns.map((_, number) => number);
+    const numbers = known.map((_, number) => number);
     this.always = Int32Array.from(numbers.filter((number) => this.#full[number] === 0));
     const { texts, meanings } = textsOf(known.map(({ clauses }) => clauses));
     this.#automaton = texts.length === 0 ? null : new Automaton(texts);
     this.#marks = marksOf(this.#automaton?.lists ?? null, meanings);
     this.#told = new Int32Array(this.#marks.length + 1);
     this.#lists = new Int32Array(this.#marks.length);
-    this.#marked = new Int32Array(patterns.length);
-    this.#bits = new Uint8Array(patterns.length);
+    this.#marked = new Int32Array(known.length);
+    this.#bits = new Uint8Array(known.length);
     this.#windowOf = Int32Array.from(numbers.flatMap((at) => known[at]!.windows.map(() => at)));
     const windows = known.flatMap((one) => one.windows);
     this.#windows = windows.length === 0 ? null : new WindowFilter(windows);
@@ -101,23 +97,7 @@ export class Prefilter {
   }
 }
 
-interface Known {
-  readonly clauses: readonly Clause[];
-  /** One of them has to be there; none: nothing known. */
-  readonly windows: readonly Window[];
-}
-
-/** A clause that no text fulfils. */
-const NEVER: Known = { clauses: [[]], windows: [] };
-
-function knownOf(root: Node | null): Known {
-  if (root === null) return NEVER;
-  const clauses = clausesOf(root);
-  const chance = clauses.reduce((product, clause) => product * chanceOfClause(clause), 1);
-  return { clauses, windows: chance < RARE ? [] : rarestWindows(root) };
-}
-
-function allBits({ clauses, windows }: Known): number {
+function allBits({ clauses, windows }: Sought): number {
   return 2 ** clauses.length - 1 + (windows.length === 0 ? 0 : WINDOW);
 }
 

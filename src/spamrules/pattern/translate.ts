@@ -1,4 +1,4 @@
-// Perl's patterns as V8's, with the same meaning on octets. Understood at once, compiled when first needed. Used by program.ts, and by
+// Perl's patterns as V8's, with the same meaning on octets. Compiled when first needed. Used by evaluate/, and by
 // whoever matches a PerlPattern of the rule book.
 import type { PerlPattern } from "../rulebook.ts";
 import { emit } from "./emit.ts";
@@ -27,32 +27,21 @@ export class Pattern {
   readonly tags: ReadonlySet<string>;
   /** Names of its groups. */
   readonly names: readonly string[];
-  #tree: Tree | null;
   #test: RegExp | null = null;
   #all: Captured | null = null;
   #plainTest: RegExp | null = null;
   #plainAll: Captured | null = null;
   #nothing: boolean | null = null;
 
-  constructor(perl: PerlPattern, tree: Tree) {
+  constructor(perl: PerlPattern, tags: Iterable<string>, names: Iterable<string>) {
     this.perl = perl;
-    this.tags = tree.tags;
-    this.names = [...tree.names.keys()];
-    this.#tree = tree;
+    this.tags = new Set(tags);
+    this.names = [...names];
   }
 
+  /** Read anew each time: it is a hundred times as large as the text, and needed once. */
   get tree(): Tree {
-    return this.#tree ?? parse(this.perl);
-  }
-
-  /** What is left of the tree for asking whether it matches at all. */
-  get trimmed(): Node {
-    return trim(this.tree);
-  }
-
-  /** Forgets the tree, which is a hundred times as large as the text: it is read again when it is needed. */
-  release(): void {
-    this.#tree = null;
+    return parse(this.perl);
   }
 
   /** Tells whether there is a match somewhere; not where. Not for patterns with %{TAGS}. */
@@ -108,7 +97,8 @@ export class Pattern {
 
 /** Throws Untranslatable with a reason for the operator. */
 export function translate(perl: PerlPattern): Pattern {
-  return new Pattern(perl, parse(perl));
+  const { tags, names } = parse(perl);
+  return new Pattern(perl, tags, names.keys());
 }
 
 /** For patterns that are no rules of their own: a RegExp that tells whether one matches, or why there is none. */

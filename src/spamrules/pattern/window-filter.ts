@@ -1,7 +1,7 @@
 // Looks for the windows (windows.ts) of many patterns at once: one bit per pattern, 32 of them in a word, and a table per place that
 // says which patterns take an octet there. Used by prefilter.ts.
-import { ANY } from "./octet-set.ts";
-import { type Window, WIDTH } from "./windows.ts";
+import type { SoughtWindow } from "./sought.ts";
+import { WIDTH } from "./windows.ts";
 
 /** The octet behind the end of the text. */
 const END = 256;
@@ -14,7 +14,7 @@ export class WindowFilter {
   /** What was found, one bit per window. */
   readonly found: Int32Array;
 
-  constructor(windows: readonly Window[]) {
+  constructor(windows: readonly SoughtWindow[]) {
     this.#words = Math.ceil(windows.length / 32);
     this.#tables = new Int32Array(this.#words * WIDTH * ROW);
     this.found = new Int32Array(this.#words);
@@ -22,8 +22,9 @@ export class WindowFilter {
       const bit = 1 << (number & 31);
       window.forEach((set, place) => {
         const row = ((number >> 5) * WIDTH + place) * ROW;
-        for (const octet of set.octets) this.#tables[row + octet]! |= bit;
-        if (set === ANY) this.#tables[row + END]! |= bit;
+        if (set === "")
+          for (let octet = 0; octet <= END; octet++) this.#tables[row + octet]! |= bit;
+        else for (const octet of set) this.#tables[row + octet.charCodeAt(0)]! |= bit;
       });
     });
   }

@@ -1,6 +1,6 @@
 // What octets may stand side by side somewhere in every match of a pattern: for each of a few neighbouring places a set. For patterns
 // whose letters come in a hundred spellings with anything in between, of which no list of texts can be made (literals.ts). Used by
-// prefilter.ts.
+// sought.ts.
 import { often } from "./literals.ts";
 import { ANY, OctetSet } from "./octet-set.ts";
 import type { Node } from "./syntax.ts";
@@ -21,7 +21,7 @@ export type Window = readonly OctetSet[];
 export function rarestWindows(root: Node): readonly Window[] {
   const found = best(root, { steps: 0, scratch: blank() });
   if (found === null || found.chance > TOO_OFTEN) return [];
-  return found.windows.map(({ sets }) => sets.map((set) => (set.isAny() ? ANY : set)));
+  return found.windows.map(({ sets }) => sets);
 }
 
 interface Weighed {

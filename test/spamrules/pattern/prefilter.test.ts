@@ -1,15 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Automaton } from "../../../src/spamrules/pattern/automaton.ts";
-import { hasLeast, leastOf } from "../../../src/spamrules/pattern/least.ts";
+import { counting, hasLeast, leastIn } from "../../../src/spamrules/pattern/least.ts";
 import { clausesOf, FOLD } from "../../../src/spamrules/pattern/literals.ts";
 import { Prefilter } from "../../../src/spamrules/pattern/prefilter.ts";
 import { isPlain, narrowed } from "../../../src/spamrules/pattern/narrow.ts";
+import { soughtIn } from "../../../src/spamrules/pattern/sought.ts";
+import { trim } from "../../../src/spamrules/pattern/trim.ts";
 import { translate } from "../../../src/spamrules/pattern/translate.ts";
+import type { Node } from "../../../src/spamrules/pattern/syntax.ts";
 import { rarestWindows } from "../../../src/spamrules/pattern/windows.ts";
 
+const trimmed = (source: string, flags: string): Node => trim(translate({ source, flags }).tree);
 const clauses = (source: string, flags = ""): string[][] =>
-  clausesOf(translate({ source, flags }).trimmed).map((clause) => [...clause].sort());
+  clausesOf(trimmed(source, flags)).map((clause) => [...clause].sort());
 
 describe("clauses", () => {
   it("are texts of which one is in every match", () => {
@@ -149,7 +153,7 @@ describe("narrowed", () => {
     fc.assert(
       fc.property(patterns, fc.array(text), (source, texts) => {
         const pattern = translate({ source, flags: "" });
-        const filter = new Prefilter([narrowed(pattern.trimmed, pattern.tree)]);
+        const filter = new Prefilter([soughtIn(narrowed(trim(pattern.tree), pattern.tree))]);
         for (const one of texts.filter(isPlain)) {
           const is = pattern.test.test(one);
           expect([source, one, pattern.plainTest.test(one)]).toEqual([source, one, is]);
@@ -169,8 +173,8 @@ describe("narrowed", () => {
 
 describe("least", () => {
   const has = (source: string, text: string): boolean | null => {
-    const least = leastOf(translate({ source, flags: "i" }).tree.root);
-    return least && hasLeast(least, text);
+    const least = leastIn(translate({ source, flags: "i" }).tree.root);
+    return least && hasLeast(counting(least), text);
   };
 
   it("asks for what a repetition asks for as often as it does", () => {
@@ -218,7 +222,7 @@ describe("Prefilter", () => {
           const all = sources.map((source) =>
             translate({ source, flags: source.length % 2 === 0 ? "i" : "" }),
           );
-          const prefilter = new Prefilter(all.map(({ trimmed }) => trimmed));
+          const prefilter = new Prefilter(all.map(({ tree }) => soughtIn(trim(tree))));
           const into = new Int32Array(all.length);
           for (const one of texts) {
             const octets = Buffer.from(`--${one}--`, "latin1");
@@ -240,7 +244,7 @@ describe("Prefilter", () => {
 
   it("leaves out nearly all that do not match", () => {
     const words = ["lottery", "viagra", "mortgage", "refinance", "inheritance"];
-    const all = words.map((source) => translate({ source, flags: "i" }).trimmed);
+    const all = words.map((source) => soughtIn(trimmed(source, "i")));
     const prefilter = new Prefilter(all);
     const octets = Buffer.from("You have won the LOTTERY, dear friend");
     const into = new Int32Array(all.length);
@@ -251,10 +255,7 @@ describe("Prefilter", () => {
   });
 
   it("takes time in proportion to the text", () => {
-    const all = Array.from(
-      { length: 300 },
-      (_, n) => translate({ source: `a{1,3}b\\W?${n}`, flags: "i" }).trimmed,
-    );
+    const all = Array.from({ length: 300 }, (_, n) => soughtIn(trimmed(`a{1,3}b\\W?${n}`, "i")));
     const prefilter = new Prefilter(all);
     const into = new Int32Array(all.length);
     const cpu = (length: number): number => {
