@@ -8,6 +8,7 @@ const ALONE = ["load", "outage", "faults/*", "rolling", "admission", "crowd"].ma
 const SIDE = [
   "zoo/*",
   "spam",
+  "spam-both",
   "spam-form",
   "virus",
   "malware",

@@ -187,15 +187,15 @@ function compared(config: Config, [served, other]: [Scorer, Scorer], told: Told 
     other,
     otherMs: native ? config.spamd.deadline : config.spam.deadline,
     atOnce: config.spamd.in_flight * 4,
-    compared(difference) {
+    compared(difference, id) {
       if (told === null) return;
       const result = difference === null ? "same" : rulesDiffer(difference) ? "rules" : "points";
       told.metrics.spamCompared.inc({ result });
-      if (difference !== null) told.log.info(differenceText(difference, names));
+      if (difference !== null) told.log.info(`(${id}) ${differenceText(difference, names)}`);
     },
-    uncompared(why) {
+    uncompared(why, id) {
       told?.metrics.spamCompared.inc({ result: "unknown" });
-      told?.log.info(`spam scorers not compared: ${why}`);
+      told?.log.info(`(${id}) spam scorers not compared: ${why}`);
     },
   });
 }

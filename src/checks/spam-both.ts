@@ -19,10 +19,10 @@ export interface BothMeans {
   readonly otherMs: number;
   /** Messages at the other one at once; those beyond are not compared. */
   readonly atOnce: number;
-  /** null: they agree. */
-  compared(difference: Difference | null): void;
+  /** null: they agree. `id` is the message's log id. */
+  compared(difference: Difference | null, id: string): void;
   /** There is nothing to compare: one side has no answer, or there were too many. */
-  uncompared(why: string): void;
+  uncompared(why: string, id: string): void;
 }
 
 /** Points to a tenth lie within this of exact ones (4.9 stands for 4.96 below a threshold of 5). */
@@ -43,11 +43,11 @@ export function both(means: BothMeans): Scorer {
         first,
         means.other.score(octets, asked, AbortSignal.timeout(means.otherMs)),
       ]);
-      if (served.kind === "error") means.uncompared(served.why);
-      else if (other.kind === "error") means.uncompared(other.why);
+      if (served.kind === "error") means.uncompared(served.why, asked.id);
+      else if (other.kind === "error") means.uncompared(other.why, asked.id);
       else if (served.partial !== null || other.partial !== null)
-        means.uncompared(served.partial ?? other.partial ?? "");
-      else means.compared(differenceOf(served, other));
+        means.uncompared(served.partial ?? other.partial ?? "", asked.id);
+      else means.compared(differenceOf(served, other), asked.id);
     } finally {
       under--;
     }
@@ -57,7 +57,7 @@ export function both(means: BothMeans): Scorer {
       const octets = await inMemory(body);
       const answer = means.served.score(octets, asked, signal);
       if (under < means.atOnce) void compare(octets, answer, asked);
-      else means.uncompared(`${under} messages are being compared already`);
+      else means.uncompared(`${under} messages are being compared already`, asked.id);
       return answer;
     },
   };

@@ -46,7 +46,7 @@ function rig(served: Scorer, other: Scorer, over: { otherMs?: number; atOnce?: n
   const score = () =>
     scorer.score(
       oneBuffer(Buffer.from("mail")),
-      { user: null, findings: [], proofs: NO_PROOFS },
+      { id: "1-1", user: null, findings: [], proofs: NO_PROOFS },
       AbortSignal.timeout(9000),
     );
   const quiet = async (count: number): Promise<void> => {

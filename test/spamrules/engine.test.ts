@@ -82,7 +82,7 @@ describe("with rules", () => {
       onResult: () => {},
     });
     const engine = engineOf();
-    const asked = { user: null, findings: [], proofs: NO_PROOFS };
+    const asked = { id: "1-1", user: null, findings: [], proofs: NO_PROOFS };
     const opinion = await scorer.score(
       oneBuffer(Buffer.from(MAIL)),
       asked,

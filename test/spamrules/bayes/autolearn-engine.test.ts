@@ -39,7 +39,7 @@ async function taught(data: EngineData, ...texts: string[]): Promise<string[]> {
     onResult: () => {},
   });
   for (const text of texts) {
-    const asked = { user: null, findings: [], proofs: NO_PROOFS };
+    const asked = { id: "1-1", user: null, findings: [], proofs: NO_PROOFS };
     await scorer.score(oneBuffer(Buffer.from(text)), asked, AbortSignal.timeout(20_000));
   }
   return lessons;
