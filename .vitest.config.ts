@@ -9,6 +9,7 @@ const SIDE = [
   "zoo/*",
   "spam",
   "spam-both",
+  "spam-tell",
   "spam-form",
   "virus",
   "malware",

@@ -36,6 +36,8 @@ export interface SpamdOptions {
   readonly exact?: boolean;
   /** More lines of its configuration. */
   readonly more?: string;
+  /** --allow-tell: clients may teach its Bayes. */
+  readonly tell?: boolean;
 }
 
 /**
@@ -65,7 +67,7 @@ score LAB_AT_THE_END 0.1
 
 /** Starts it and returns when it answers PING. As root it changes to nobody. */
 export async function spamd(labDir: string, options: SpamdOptions = {}): Promise<Spamd> {
-  const { where = "unix", children = 2, exact = false, more = "" } = options;
+  const { where = "unix", children = 2, exact = false, more = "", tell = false } = options;
   const dir = join(labDir, `spamd-${where}`);
   const configDir = join(dir, "config");
   await cp("/etc/spamassassin", configDir, { recursive: true });
@@ -85,6 +87,7 @@ export async function spamd(labDir: string, options: SpamdOptions = {}): Promise
       : [`--socketpath=${socket}`, "--socketmode=0666"];
   const count = [`-m`, String(children), `--min-children=${children}`, `--max-spare=${children}`];
   const args = ["-L", "-x", "-u", "nobody", "-H", home, "-s", "stderr", ...count, ...listen];
+  if (tell) args.push("--allow-tell");
   let child: ChildProcess | null = null;
   let log = "";
 
