@@ -10,6 +10,7 @@ const SIDE = [
   "spam",
   "spam-both",
   "spam-tell",
+  "training",
   "spam-form",
   "virus",
   "malware",

@@ -30,7 +30,9 @@ export interface TrainingRooms {
 
 type Entry = Config["training"][number];
 
+/** How often it is asked whose turn it is, at most and at least; twice in the shortest period otherwise. */
 const TICK_MS = 60_000;
+const MIN_TICK_MS = 500;
 const EXPIRE_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const MAX_MAILBOXES = 100_000;
@@ -71,7 +73,7 @@ class Trainer implements Training {
       this.#running ??= this.#tick()
         .catch((error: Error) => this.#rooms.log.warn(`training: ${error.message}`))
         .finally(() => (this.#running = null));
-    }, TICK_MS);
+    }, tickOf(this.#rooms.config));
     this.#timer.unref();
   }
 
@@ -138,6 +140,9 @@ class Trainer implements Training {
     };
   }
 }
+
+const tickOf = ({ training: entries }: Config): number =>
+  Math.max(MIN_TICK_MS, Math.min(TICK_MS, ...entries.map(({ every }) => every / 2)));
 
 const foldersOf = (entry: Entry): TrainingFolders => ({
   spam: entry.spam_folders,

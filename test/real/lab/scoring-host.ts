@@ -12,8 +12,8 @@ export interface ScoringHost {
   readonly sink: Sink;
   /** Of the spamd listener. */
   readonly spamdPort: number;
-  /** Sends to user@example.com; the reply, and how long all of it took. */
-  send(data: Buffer): Promise<{ readonly reply: string; readonly ms: number }>;
+  /** Sends to user@example.com or somebody else; the reply, and how long all of it took. */
+  send(data: Buffer, to?: string): Promise<{ readonly reply: string; readonly ms: number }>;
   /** Sends letter(name, body), waits until it has arrived, and gives its X-Spam fields. */
   arrived(name: string, body: string): Promise<SpamFields & { readonly ms: number }>;
   /** postern's Passed or Blocked line about lab-NAME. */
@@ -38,6 +38,8 @@ export interface ScoringHostOptions {
   readonly spamd?: string;
   /** More lines of the [delivery] table. */
   readonly delivery?: string;
+  /** The lines of the [next_hop] table; the sink. */
+  readonly nextHop?: string;
 }
 
 /** An ordinary letter of today with Message-ID lab-NAME. Lines of `body` end in CRLF. */
@@ -57,6 +59,7 @@ export async function scoringHost(room: Lab, options: ScoringHostOptions): Promi
   const { name = "postern", more, server = "", spamd = "", delivery = "" } = options;
   const end = room.add(await sink());
   const [smtpPort = 0, spamdPort = 0, httpPort = 0] = await freePorts(3);
+  const { nextHop = `relay = "smtp:127.0.0.1:${end.port}"` } = options;
   const dir = join(room.dir, name);
   const toml = `[server]
 hostname = "mx.example.com"
@@ -74,7 +77,7 @@ ${spamd}
 protocol = "http"
 listen = "127.0.0.1:${httpPort}"
 [next_hop]
-relay = "smtp:127.0.0.1:${end.port}"
+${nextHop}
 [delivery]
 domains = ["example.com"]
 ${delivery}
@@ -85,10 +88,13 @@ when = []
 ${more}
 `;
   const judge = room.add(await postern({ dir: room.dir, name, file: null, more: toml }));
-  const send = async (data: Buffer): Promise<{ reply: string; ms: number }> => {
+  const send = async (
+    data: Buffer,
+    to = "user@example.com",
+  ): Promise<{ reply: string; ms: number }> => {
     const begun = performance.now();
     const from = "ann@sender.example";
-    const { reply } = await inject({ port: smtpPort, from, to: ["user@example.com"], data });
+    const { reply } = await inject({ port: smtpPort, from, to: [to], data });
     return { reply, ms: performance.now() - begun };
   };
   return {
