@@ -40,10 +40,15 @@ export async function nameOf(
   /** Its signal is looked at only when DNS is asked. */
   so: { readonly signal: AbortSignal },
 ): Promise<ClientName> {
-  if (client.name !== null && client.name !== "unknown")
-    return { name: client.name.toLowerCase(), confirmed: true, failed: false };
-  if (client.address === null || dns === null) return NO_NAME;
+  const told = toldName(client);
+  if (told !== NO_NAME || client.address === null || dns === null) return told;
   return dns.names(client.address, so.signal);
+}
+
+/** What the MTA says of the client's name, without a look at DNS. */
+export function toldName({ name }: Client): ClientName {
+  if (name === null || name === "unknown") return NO_NAME;
+  return { name: name.toLowerCase(), confirmed: true, failed: false };
 }
 
 export interface SubjectFacts {
@@ -66,24 +71,33 @@ const MAX_PROVEN = 5;
 
 /** The question for one recipient. */
 export function questionFor(facts: SubjectFacts, recipient: Address): GreylistQuestion {
-  const { address, name, sender, body } = facts;
+  const { address, sender, body } = facts;
   const network = `net:${networkOf(address) ?? address.slice(0, 64)}`;
-  const proven = new Set<string>();
-  if (name.name !== null && name.confirmed) {
-    const owner = organisationOf(name.name, address, facts.shared);
-    if (owner !== null) proven.add(owner);
-  }
-  for (const domain of facts.spf) proven.add(organisation(domain) ?? domain);
-  const domains = [...proven].slice(0, MAX_PROVEN).map((domain) => `dom:${domain}`);
-  const signed = facts.dkim.slice(0, MAX_PROVEN).map((domain) => `dkim:${domain}`);
+  const proven = provenDomains(facts);
   const from = sender?.domain ?? "";
+  const origins = [network, ...proven];
+  if (body !== null) origins.push(`body:${body}`);
   return {
     sender: senderKey(sender),
     recipient: recipientKey(recipient),
-    origins: [
-      ...new Set([network, ...domains, ...signed, ...(body === null ? [] : [`body:${body}`])]),
-    ],
-    clients: [network, ...[...domains, ...signed].map((domain) => `${domain} ${from}`)],
+    origins: facts.dkim.length > 1 ? [...new Set(origins)] : origins,
+    clients: [network, ...proven.map((domain) => `${domain} ${from}`)],
     person: sender === null || facts.forged ? null : personKey(sender),
   };
+}
+
+/** "dom:example.org" for names and SPF, each once, and "dkim:example.org" for signatures. */
+function provenDomains({ address, name, spf, dkim, shared }: SubjectFacts): string[] {
+  const domains: string[] = [];
+  const add = (domain: string): void => {
+    const text = `dom:${domain}`;
+    if (domains.length < MAX_PROVEN && !domains.includes(text)) domains.push(text);
+  };
+  if (name.name !== null && name.confirmed) {
+    const owner = organisationOf(name.name, address, shared);
+    if (owner !== null) add(owner);
+  }
+  for (const domain of spf) add(organisation(domain) ?? domain);
+  for (const domain of dkim.slice(0, MAX_PROVEN)) domains.push(`dkim:${domain}`);
+  return domains;
 }

@@ -11,29 +11,26 @@ export function greylistLine(
   sender: Address | null,
   recipient: Address,
 ): string {
-  return [
-    ...wordsOf(answer),
-    `client_name=${value(client.name ?? "unknown")}`,
-    `client_address=${value(client.address ?? "unknown")}`,
-    `sender=${value(sender?.raw ?? "")}`,
-    `recipient=${value(recipient.raw)}`,
-  ].join(", ");
+  const name = value(client.name ?? "unknown");
+  const address = value(client.address ?? "unknown");
+  const [from, to] = [value(sender?.raw ?? ""), value(recipient.raw)];
+  return `${wordsOf(answer)}, client_name=${name}, client_address=${address}, sender=${from}, recipient=${to}`;
 }
 
-function wordsOf(answer: GreylistAnswer): string[] {
+function wordsOf(answer: GreylistAnswer): string {
   switch (answer.result) {
     case "new":
-      return ["action=greylist", "reason=new"];
+      return "action=greylist, reason=new";
     case "early":
-      return ["action=greylist", `reason=early-retry (${seconds(answer.missing)}s missing)`];
+      return `action=greylist, reason=early-retry (${seconds(answer.missing)}s missing)`;
     case "accepted":
-      return ["action=pass", "reason=triplet found", `delay=${waited(answer)}`];
+      return `action=pass, reason=triplet found, delay=${waited(answer)}`;
     case "passed":
-      return ["action=pass", "reason=triplet found"];
+      return "action=pass, reason=triplet found";
     case "client":
-      return ["action=pass", "reason=client AWL"];
+      return "action=pass, reason=client AWL";
     case "person":
-      return ["action=pass", "reason=known correspondent"];
+      return "action=pass, reason=known correspondent";
   }
 }
 

@@ -16,6 +16,7 @@ import { isExempt, isRole, isWaived, judgedRecipients } from "./greylist-exempt.
 import {
   nameOf,
   questionFor,
+  toldName,
   type ClientName,
   type GreylistDns,
   type SpfFacts,
@@ -69,10 +70,13 @@ export const greylistAtRcpt = (means: GreylistMeans): Check<"rcpt"> => ({
     if (sender === null ? state === "RCPT" : state !== "RCPT") return [];
     const { address } = client;
     if (address === null) return [];
-    const [name, spf] = await Promise.all([
-      nameOf(client, means.dns, so),
-      means.dns === null ? null : means.dns.spf(client, sender, so.signal),
-    ]);
+    const [name, spf] =
+      means.dns === null
+        ? ([toldName(client), null] as const)
+        : await Promise.all([
+            nameOf(client, means.dns, so),
+            means.dns.spf(client, sender, so.signal),
+          ]);
     const { when } = means;
     const facts = () => factsOf(client, address, name, failed(spf), so.findings, false, means);
     if (when !== "always" && !mustWait(when, suspicions(facts()))) return unsuspected(means);

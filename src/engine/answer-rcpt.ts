@@ -86,8 +86,8 @@ async function answer(
   const checks = recipe(question, bench, means);
   const { recipient } = question;
   if (recipient !== null && question.state === "RCPT" && question.context !== "submission") {
-    const reply = await means.recipient(recipient, question.size);
-    const refused = reply === null ? null : refusal(reply);
+    const known = means.recipient(recipient, question.size);
+    const refused = known === null ? null : refusal(await known);
     if (refused !== null) return refused;
   }
   const policy = recipient === null ? null : policyFor(recipient, bench, means);

@@ -61,11 +61,12 @@ export function organisationOf(
 const SHIPPED: ReadonlySet<string> = new Set(SHARED_HOSTS);
 
 function holdsAddress(host: string, address: string): boolean {
+  const digits = /\d/.test(host);
+  // Neither room for the address in hexadecimal nor anything decimal: "mx." and most others.
+  if (!digits && host.length < 8 && !address.includes(":")) return false;
   const ip = canonicalIp(address);
   if (ip === null) return false;
   if (ip.includes(":")) return holdsGroups(host, ip);
-  const digits = /\d/.test(host);
-  // Neither room for the address in hexadecimal nor anything decimal: "mx." and most others.
   if (!digits && host.length < 8) return false;
   const octets = ip.split(".").map(Number);
   const compact = host.replace(/[^a-z0-9]/g, "");

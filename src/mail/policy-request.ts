@@ -188,9 +188,13 @@ export const DUNNO: PolicyAction = { word: "DUNNO", text: "" };
 /** Room for "action=…" and what Postfix puts around it in a reply of 512 octets. */
 const MAX_TEXT = 400;
 
+/** Printable words with one blank between: what we say ourselves. */
+const PLAIN = /^[!-~]+(?: [!-~]+)*$/;
+
 /** The answer as it goes on the wire: one line of printable ASCII, whatever the text holds, and the empty line. */
 export function actionLine({ word, text }: PolicyAction): string {
   if (text === "") return `action=${word}\n\n`;
+  if (text.length <= MAX_TEXT && PLAIN.test(text)) return `action=${word} ${text}\n\n`;
   const safe = text
     .slice(0, MAX_TEXT * 2)
     .replace(/[\s\x00-\x1f\x7f]+/g, " ")

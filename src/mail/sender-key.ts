@@ -76,9 +76,9 @@ function steady(local: string): string {
   }
   const plus = text.indexOf("+");
   if (plus > 0) text = text.slice(0, plus);
-  return text
-    .replace(/[a-z0-9]+/g, (word) => (isToken(word) ? "#" : word.replace(/\d+/g, "#")))
-    .replace(/#(?:[-._=/#]*#)+/g, "#");
+  if (/\d/.test(text))
+    text = text.replace(/[a-z0-9]+/g, (word) => (isToken(word) ? "#" : word.replace(/\d+/g, "#")));
+  return text.includes("#") ? text.replace(/#(?:[-._=/#]*#)+/g, "#") : text;
 }
 
 /** A serial number or hash rather than a word with a digit in it. */

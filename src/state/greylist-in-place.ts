@@ -24,11 +24,13 @@ export interface InPlaceMeans {
 /** A question and the time at which it was asked. */
 export type Asked = readonly [question: GreylistQuestion, now: number];
 
-/** One state that was told, under these origins. */
-interface Told {
-  readonly pair: string;
-  readonly origins: readonly string[];
-  readonly state: Written;
+/** States that were told, by pair, then by origin. */
+type Told = Map<string, Map<string, Written>>;
+
+interface Batch {
+  /** On the clock of performance.now(). */
+  readonly begun: number;
+  readonly told: Told;
 }
 
 /** How long changes gather before they are written: what a kill -9 may cost. A retry comes minutes later. */
@@ -44,17 +46,15 @@ const AFTER_SLOW_MS = 10_000;
 /** A decider with its own memory of what is being written. */
 export class GreylistInPlace {
   readonly #means: InPlaceMeans;
-  /** By pair, then by origin: the state that is being written. */
-  readonly #states = new Map<string, Map<string, Written>>();
   /** Clients that gain an accepted triplet: how many they have then, only the thread knows. */
   readonly #clients = new Set<string>();
   #gathered: Asked[] = [];
-  /** What of `#states` is gathered with them. */
-  #told: Told[] = [];
+  /** What was told of them. */
+  #told: Told = new Map();
   #times: GreylistTimes | null = null;
   #timer: NodeJS.Timeout | null = null;
-  /** Batches that are being written, with the time at which each was begun. */
-  readonly #writing = new Map<object, number>();
+  /** Batches that are being written, the oldest first. */
+  readonly #writing = new Set<Batch>();
   #pending = 0;
   /** On the clock of performance.now(): until then the thread is asked. */
   #distrustUntil = 0;
@@ -63,7 +63,15 @@ export class GreylistInPlace {
   #readMs = 0;
   #reads = 0;
 
-  readonly #pendingOf: Pending = (pair) => this.#states.get(pair);
+  readonly #pendingOf: Pending = (pair) => {
+    let known: ReadonlyMap<string, Written> | undefined = this.#told.get(pair);
+    if (this.#writing.size === 0) return known;
+    for (const { told } of [...this.#writing].reverse()) {
+      const older = told.get(pair);
+      if (older !== undefined) known = known === undefined ? older : new Map([...older, ...known]);
+    }
+    return known;
+  };
 
   constructor(means: InPlaceMeans) {
     this.#means = means;
@@ -139,14 +147,14 @@ export class GreylistInPlace {
     if (asked.length === 0 || times === null) return;
     this.#gathered = [];
     const told = this.#told;
-    this.#told = [];
-    this.#writing.set(asked, performance.now());
+    this.#told = new Map();
+    const batch = { begun: performance.now(), told };
+    this.#writing.add(batch);
     const clients = [...this.#clients];
     const settle = (failed: boolean): void => {
       this.#means.refresh();
-      this.#writing.delete(asked);
+      this.#writing.delete(batch);
       this.#pending -= asked.length;
-      for (const one of told) this.#forget(one);
       for (const client of clients) this.#clients.delete(client);
       if (failed) this.#distrustUntil = Infinity;
     };
@@ -154,14 +162,6 @@ export class GreylistInPlace {
       () => settle(false),
       () => settle(true),
     );
-  }
-
-  /** Not told any more, but for what was told anew since. */
-  #forget({ pair, origins, state }: Told): void {
-    const known = this.#states.get(pair);
-    if (known === undefined) return;
-    for (const origin of origins) if (known.get(origin) === state) known.delete(origin);
-    if (known.size === 0) this.#states.delete(pair);
   }
 
   #spend(from: number, to: number): void {
@@ -185,11 +185,9 @@ export class GreylistInPlace {
   ): void {
     if (state === null && refresh === null) return;
     if (state !== null) {
-      const { origins } = question;
-      const known = this.#states.get(pair) ?? new Map<string, Written>();
-      this.#states.set(pair, known);
-      for (const origin of origins) known.set(origin, state);
-      this.#told.push({ pair, origins, state });
+      let known = this.#told.get(pair);
+      if (known === undefined) this.#told.set(pair, (known = new Map<string, Written>()));
+      for (const origin of question.origins) known.set(origin, state);
     }
     if (answer.result === "accepted")
       for (const client of question.clients) this.#clients.add(client);
@@ -203,8 +201,8 @@ export class GreylistInPlace {
   /** False while the store must be asked and waited for. */
   #trusted(now: number): boolean {
     if (now < this.#distrustUntil || this.#pending >= MAX_PENDING) return false;
-    const [oldest] = this.#writing.values();
-    return oldest === undefined || now - oldest < PATIENCE_MS;
+    const [oldest] = this.#writing;
+    return oldest === undefined || now - oldest.begun < PATIENCE_MS;
   }
 
   #isCounted({ clients }: GreylistQuestion): boolean {

@@ -34,10 +34,35 @@ const FLUSH_MS = 50;
  * judging some messages: they are gathered for up to 50 ms, which is what a kill -9 may cut off.
  */
 export function processLog(format: LogFormat): Log {
-  const out = pino.destination({ dest: 1, sync: false, minLength: GATHER });
+  const out = gathered(pino.destination({ dest: 1, sync: false, minLength: GATHER }));
   setInterval(() => out.flush(), FLUSH_MS).unref();
   if (format === "json") return jsonLog(out);
   return textLog(out, pino.destination({ dest: 2, sync: true }));
+}
+
+/** Hands over many lines as one text: each costs its destination a look at its length, a copy and a clock. */
+function gathered(to: Out & { flush(): void }): Out & { flush(): void } {
+  let held = "";
+  const hand = (): void => {
+    if (held === "") return;
+    const text = held;
+    held = "";
+    to.write(text);
+  };
+  return {
+    write(text) {
+      held += text;
+      if (held.length >= GATHER) hand();
+    },
+    flush() {
+      hand();
+      to.flush();
+    },
+    flushSync() {
+      hand();
+      to.flushSync();
+    },
+  };
 }
 
 /** The text form over any pair of writers; exported for tests and for commands. */

@@ -54,6 +54,28 @@ describe("greylist decisions in place", () => {
     expect(asked).toEqual([]);
   });
 
+  test("of several batches that are being written all count, the newest first", async () => {
+    const { ask, settle, store } = rig();
+    const from = (...origins: string[]) => question({ origins });
+    await ask(from("net:1"), 1);
+    store.flush();
+    await ask(from("net:1"), 2);
+    await ask(from("net:2"), 3);
+    store.flush();
+    await ask(from("net:3"), 4);
+    expect(await ask(from("net:1"), 5)).toMatchObject({ result: "early", attempts: 3 });
+    expect(await ask(from("net:2"), 6)).toMatchObject({ result: "early", attempts: 2 });
+    expect(await ask(from("net:3"), 7)).toMatchObject({ result: "early", attempts: 2 });
+    settle[0]?.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await ask(from("net:1"), 8)).toMatchObject({ result: "early", attempts: 4 });
+    store.flush();
+    settle[2]?.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    // What the rig stores never changes: without the third batch the second one says what it told.
+    expect(await ask(from("net:1"), 9)).toMatchObject({ result: "early", attempts: 3 });
+  });
+
   test("are forgotten here once they are written", async () => {
     const { ask, settle, store } = rig();
     await ask(question(), 1);
