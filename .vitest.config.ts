@@ -10,6 +10,7 @@ const SIDE = [
   "spam",
   "spam-both",
   "spam-tell",
+  "spam-cluster",
   "training",
   "spam-form",
   "virus",
