@@ -1,6 +1,6 @@
 // The Lua that runs inside Redis: the rules of greylist-store.ts and rate-store.ts, each as one atomic step. On one server
-// greylist decisions are GREYLIST; on a cluster its three key families live on different nodes, and PERSON, CLIENTS (per client)
-// and TRIPLET run in parallel. Times come as arguments, never from the server's clock, but keys expire by it.
+// greylist decisions are GREYLIST; on a cluster its three key families live on different nodes, and a GET of the person, CLIENT_STANDS
+// (per client) and TRIPLET run in parallel. Times come as arguments, never from the server's clock, but keys expire by it.
 
 /** `i` formats a time: Lua 5.1 would write it with an exponent. */
 const COMMON = `
@@ -8,139 +8,139 @@ local function i(n) return string.format('%.0f', n) end
 local function keep(key, until_, now) redis.call('PEXPIRE', key, i(math.max(1, until_ - now))) end
 `;
 
-const PERSON_FUNCTION = `
-local function person(key, now)
-  local u = redis.call('GET', key)
-  return u and tonumber(u) > now
-end
-`;
-
-/** `stands` says that a client is on the white-list and refreshes what is old; `count` adds an accepted triplet. */
+/**
+ * Of a client "accepted counted until". `stands` says that it is on the white-list and refreshes what is old; `count` adds an
+ * accepted triplet. `v` is what the key holds, or false.
+ */
 const CLIENT_FUNCTIONS = `
-local function stands(key, now, auto, lifetime, refresh, write)
-  local v = redis.call('HMGET', key, 'a', 'u')
-  if not v[1] or tonumber(v[2]) <= now or tonumber(v[1]) < auto then return false end
-  if write and tonumber(v[2]) < now + lifetime - refresh then
-    redis.call('HSET', key, 'u', i(now + lifetime))
-    keep(key, now + lifetime, now)
+local function client(v) return string.match(v, '^(%d+) (%d+) (%d+)$') end
+local function stands(key, v, now, auto, lifetime, refresh, write)
+  if not v then return false end
+  local accepted, counted, until_ = client(v)
+  if tonumber(until_) <= now or tonumber(accepted) < auto then return false end
+  if write and tonumber(until_) < now + lifetime - refresh then
+    redis.call('SET', key, accepted .. ' ' .. counted .. ' ' .. i(now + lifetime), 'PX', i(math.max(1, lifetime)))
   end
   return true
 end
-local function count(key, name, now, every, lifetime)
-  local v = redis.call('HMGET', key, 'a', 'c', 'u')
+local function count(key, v, now, every, lifetime)
   local accepted = 0
-  if v[1] and tonumber(v[3]) > now then
-    if math.abs(now - tonumber(v[2])) < every then return end
-    accepted = tonumber(v[1])
+  if v then
+    local known, counted, until_ = client(v)
+    if tonumber(until_) > now then
+      if math.abs(now - tonumber(counted)) < every then return end
+      accepted = tonumber(known)
+    end
   end
-  redis.call('HSET', key, 'a', i(accepted + 1), 'c', i(now), 'u', i(now + lifetime), 'n', name)
-  keep(key, now + lifetime, now)
+  local value = string.format('%.0f %.0f %.0f', accepted + 1, now, now + lifetime)
+  redis.call('SET', key, value, 'PX', i(math.max(1, lifetime)))
 end
 `;
 
-/** keys: one per origin, then that of ANY_ORIGIN. Returns the answer and what to write, as weigh() does. */
+/**
+ * Of a triplet under one origin "first last attempts passed until text". `weigh` takes what the keys hold from `from` on, one per
+ * origin, then that of ANY_ORIGIN, and returns the answer and until when to write it (0: not), as weigh() does.
+ */
 const TRIPLET_FUNCTIONS = `
-local function weigh(keys, now, delay, window, lifetime, refresh)
+local function weigh(values, from, origins, now, delay, window, lifetime, refresh)
   local first, last, attempts, passed, own, any = now, 0, 0, 0, 0, 0
-  for n, key in ipairs(keys) do
-    local v = redis.call('HMGET', key, 'f', 'l', 'n', 'p', 'u')
-    if v[1] and tonumber(v[5]) > now then
-      if n < #keys then own = own + 1 else any = 1 end
-      first = math.min(first, tonumber(v[1]))
-      last = math.max(last, tonumber(v[2]))
-      attempts = math.max(attempts, tonumber(v[3]))
-      local p = tonumber(v[4])
-      if p > 0 and (passed == 0 or p < passed) then passed = p end
+  for n = 1, origins + 1 do
+    local v = values[from + n]
+    if v then
+      local f, l, t, p, u = string.match(v, '^(%d+) (%d+) (%d+) (%d+) (%d+) ')
+      if tonumber(u) > now then
+        if n <= origins then own = own + 1 else any = 1 end
+        first = math.min(first, tonumber(f))
+        last = math.max(last, tonumber(l))
+        attempts = math.max(attempts, tonumber(t))
+        p = tonumber(p)
+        if p > 0 and (passed == 0 or p < passed) then passed = p end
+      end
     end
   end
   if own + any == 0 then return 'new', delay, now, 0, 1, now + window end
   if passed > 0 then
     local until_ = now + lifetime
-    if own == #keys - 1 and now - last < refresh then until_ = 0 end
+    if own == origins and now - last < refresh then until_ = 0 end
     return 'passed', 0, first, passed, attempts, until_
   end
   if now - first >= delay then return 'accepted', 0, first, now, attempts + 1, now + lifetime end
   return 'early', delay - (now - first), first, 0, attempts + 1, first + window
 end
-local function put(keys, texts, first, attempts, passed, until_, now)
-  for n = 1, #keys - 1 do
-    redis.call('HSET', keys[n], 'f', i(first), 'l', i(now), 'n', i(attempts), 'p', i(passed), 'u', i(until_), 't', texts[n])
-    keep(keys[n], until_, now)
-  end
+local function put(from, origins, text, first, attempts, passed, until_, now)
+  local value = string.format('%.0f %.0f %.0f %.0f %.0f ', first, now, attempts, passed, until_) .. text
+  local lives = i(math.max(1, until_ - now))
+  for n = from + 1, from + origins do redis.call('SET', KEYS[n], value, 'PX', lives) end
 end
 local function told(result, missing, first, passed, attempts)
-  return {result, i(missing), i(first), i(passed), i(attempts)}
+  return string.format('%s %.0f %.0f %.0f %.0f', result, missing, first, passed, attempts)
 end
 `;
 
 /**
- * Many decisions in one step, one after the other. ARGV: delay window lifetime auto every refresh, then for each question: now
- * write, number of person keys, of clients, of origins, names of the clients, texts of the origins. KEYS for each: [person,]
- * clients…, origins…, any. Returns one flat list, five values for each question.
+ * Many decisions in one step, one after the other. ARGV: "delay window lifetime auto every refresh", then for each question "now
+ * write persons clients origins text", with the numbers of its keys. KEYS for each: [person,] clients…, origins…, any. Returns a
+ * text "result missing first passed attempts" for each.
  */
-export const GREYLIST = `${COMMON}${PERSON_FUNCTION}${CLIENT_FUNCTIONS}${TRIPLET_FUNCTIONS}
-local delay, window, lifetime = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local auto, every, refresh = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local function decide(k, a, now, write, persons, clients, origins)
-  local keys, texts = {}, {}
-  for n = 1, origins + 1 do keys[n] = KEYS[k + persons + clients + n] end
-  for n = 1, origins do texts[n] = ARGV[a + clients + n] end
-  local result, missing, first, passed, attempts, until_ = weigh(keys, now, delay, window, lifetime, refresh)
+export const GREYLIST = `${COMMON}${CLIENT_FUNCTIONS}${TRIPLET_FUNCTIONS}
+local delay, window, lifetime, auto, every, refresh = string.match(ARGV[1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+delay, window, lifetime = tonumber(delay), tonumber(window), tonumber(lifetime)
+auto, every, refresh = tonumber(auto), tonumber(every), tonumber(refresh)
+local function decide(k, now, write, persons, clients, origins, text)
+  local values = redis.call('MGET', unpack(KEYS, k + 1, k + persons + clients + origins + 1))
+  local from = persons + clients
+  local result, missing, first, passed, attempts, until_ =
+    weigh(values, from, origins, now, delay, window, lifetime, refresh)
   local spared = false
-  if persons == 1 and person(KEYS[k + 1], now) then spared = 'person' end
+  if persons == 1 and values[1] and tonumber(values[1]) > now then spared = 'person' end
   if not spared and auto > 0 then
-    for n = 1, clients do
-      if stands(KEYS[k + persons + n], now, auto, lifetime, refresh, write) then spared = 'client' break end
+    for n = persons + 1, from do
+      if stands(KEYS[k + n], values[n], now, auto, lifetime, refresh, write) then spared = 'client' break end
     end
   end
   if spared then
     if result == 'new' then first, attempts = 0, 0 end
     if result ~= 'passed' then passed = 0 end
-    return spared, 0, first, passed, attempts
+    return told(spared, 0, first, passed, attempts)
   end
   if write and until_ > 0 then
-    put(keys, texts, first, attempts, passed, until_, now)
+    put(k + from, origins, text, first, attempts, passed, until_, now)
     if result == 'accepted' then
-      for n = 1, clients do count(KEYS[k + persons + n], ARGV[a + n], now, every, lifetime) end
+      for n = persons + 1, from do count(KEYS[k + n], values[n], now, every, lifetime) end
     end
   end
-  return result, missing, first, passed, attempts
+  return told(result, missing, first, passed, attempts)
 end
-local k, a, answers = 0, 6, {}
-while a < #ARGV do
-  local now, write = tonumber(ARGV[a + 1]), ARGV[a + 2] == '1'
-  local persons, clients, origins = tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
-  local result, missing, first, passed, attempts = decide(k, a + 5, now, write, persons, clients, origins)
-  local n = #answers
-  answers[n + 1], answers[n + 2], answers[n + 3] = result, i(missing), i(first)
-  answers[n + 4], answers[n + 5] = i(passed), i(attempts)
-  k, a = k + persons + clients + origins + 1, a + 5 + clients + origins
+local k, answers = 0, {}
+for a = 2, #ARGV do
+  local now, write, persons, clients, origins, text = string.match(ARGV[a], '^(%d+) (%d) (%d) (%d+) (%d+) (.*)$')
+  persons, clients, origins = tonumber(persons), tonumber(clients), tonumber(origins)
+  answers[a - 1] = decide(k, tonumber(now), write == '1', persons, clients, origins, text)
+  k = k + persons + clients + origins + 1
 end
 return answers
 `;
 
-/** KEYS: origins…, any. ARGV: now delay window lifetime refresh write, texts of the origins. For a cluster. */
+/** KEYS: origins…, any. ARGV: now delay window lifetime refresh write text. For a cluster. */
 export const TRIPLET = `${COMMON}${TRIPLET_FUNCTIONS}
-local now = tonumber(ARGV[1])
+local now, origins = tonumber(ARGV[1]), #KEYS - 1
+local values = redis.call('MGET', unpack(KEYS))
 local result, missing, first, passed, attempts, until_ =
-  weigh(KEYS, now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
-if ARGV[6] == '1' and until_ > 0 then
-  local texts = {}
-  for n = 7, #ARGV do texts[#texts + 1] = ARGV[n] end
-  put(KEYS, texts, first, attempts, passed, until_, now)
-end
+  weigh(values, 0, origins, now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
+if ARGV[6] == '1' and until_ > 0 then put(0, origins, ARGV[7], first, attempts, passed, until_, now) end
 return told(result, missing, first, passed, attempts)
 `;
 
 /** KEYS: a client. ARGV: now auto lifetime refresh write. 1 when it is on the white-list. For a cluster. */
 export const CLIENT_STANDS = `${COMMON}${CLIENT_FUNCTIONS}
-if stands(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1') then return 1 end
+local now, auto, lifetime, refresh = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+if stands(KEYS[1], redis.call('GET', KEYS[1]), now, auto, lifetime, refresh, ARGV[5] == '1') then return 1 end
 return 0
 `;
 
-/** KEYS: a client. ARGV: name now every lifetime. For a cluster, after a triplet was accepted. */
+/** KEYS: a client. ARGV: now every lifetime. For a cluster, after a triplet was accepted. */
 export const CLIENT_COUNT = `${COMMON}${CLIENT_FUNCTIONS}
-count(KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
+count(KEYS[1], redis.call('GET', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))
 return 0
 `;
 
