@@ -15,14 +15,17 @@ export class Measure {
   #first: Buffer | null = null;
   #hash: Hash | null = null;
   #start: Buffer = EMPTY;
+  /** Whether #start is a view of the first octets. */
+  #lent = false;
   #isoMark: Buffer | null = null;
 
-  /** Takes the next octets. Those of the first call must stay until the next, or until own(). */
+  /** Takes the next octets. Those of the first call must stay until own(), or for ever. */
   write(octets: Buffer): void {
     if (this.size === 0) this.#first = octets;
     else this.#hashed().update(octets);
     const missing = MAGIC_LENGTH - this.#start.length;
     if (missing > 0) {
+      this.#lent = this.size === 0;
       const more = octets.subarray(0, missing);
       this.#start = this.size === 0 ? more : Buffer.concat([this.#start, more]);
     }
@@ -42,9 +45,9 @@ export class Measure {
 
   /** Makes it independent of the octets that were written. */
   own(): void {
-    if (this.#first === null) return;
-    this.#hashed();
-    this.#start = Buffer.from(this.#start);
+    if (this.#first !== null) this.#hashed();
+    if (this.#lent) this.#start = Buffer.from(this.#start);
+    this.#lent = false;
   }
 
   /** The first octets, at most MAGIC_LENGTH. */

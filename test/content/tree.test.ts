@@ -302,6 +302,28 @@ describe("any octets", () => {
     });
   });
 
+  // A read of a socket is walked in several steps, and a part may begin in its first one.
+  test.each([
+    ["gone", (piece: Buffer<ArrayBuffer>) => void piece.buffer.transfer(0)],
+    ["others", (piece: Buffer<ArrayBuffer>) => void piece.fill("x")],
+  ])("knows how a part starts whose first octets are %s by the next write", async (_how, lose) => {
+    const data = Buffer.concat([Buffer.from("MZ"), randomBytes(300_000)]);
+    for (const size of [65_536, 131_072]) {
+      const bytes = Buffer.concat([Buffer.from("Content-Transfer-Encoding: 8bit\r\n\r\n"), data]);
+      const reader = treeReader();
+      for (let at = 0; at < bytes.length; at += size) {
+        const piece = Buffer.alloc(Math.min(size, bytes.length - at));
+        bytes.copy(piece, 0, at);
+        await reader.write(piece);
+        lose(piece);
+      }
+      const { root } = await reader.tree();
+      expect(root).toMatchObject({ size: data.length, sha256: sha256(data) });
+      expect(root.kinds).toEqual((await read(bytes)).root.kinds);
+      expect(root.kinds).toContain("exe-ms");
+    }
+  });
+
   test("give a tree whose parts are all its root's", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(piece), async (pieces) => {

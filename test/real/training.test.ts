@@ -142,8 +142,11 @@ describe("training folders of a running serve", () => {
     expect(ran).toMatchObject({ code: 0, stdout: `${ALICE}: ${PER_DAY} forgotten\n` });
     const left = { spam: 3, ham: 0, mailboxes: [{ mailbox: BOB, messages: 3 }] };
     expect(await learned(host.postern)).toEqual(left);
+    // Here no cap stands before it.
+    await host.postern.command("learn", "--forget-mailbox", BOB);
     await someRounds();
-    expect(await learned(host.postern)).toEqual(left);
+    expect(await learned(host.postern)).toEqual({ spam: 0, ham: 0, mailboxes: [] });
+    expect(await lessons("known")).toBe(0);
     expect(host.postern.log()).not.toMatch(/training: |Error/);
   });
 });
