@@ -40,13 +40,12 @@ class Reader implements PolicyReader {
   #heldBytes = 0;
   /** The names of the request before: an MTA sends the same ones again, which is quicker to see than to read. */
   #shape: Shape = NO_SHAPE;
-  /** Values of this request as long as it has the shape of the one before; then it is read into a map. */
-  #values: string[] = [];
+  /** What came of a request that is read line by line: it has another shape, or came in pieces. */
   #request: Map<string, string> | null = null;
   #requestBytes = 0;
 
   get midway(): boolean {
-    return this.#heldBytes > 0 || this.#values.length > 0 || this.#request !== null;
+    return this.#heldBytes > 0 || this.#request !== null;
   }
 
   push(octets: Buffer): readonly PolicyRequest[] {
@@ -76,6 +75,12 @@ class Reader implements PolicyReader {
   #lines(text: string): readonly PolicyRequest[] {
     const done: PolicyRequest[] = [];
     for (let at = 0; at < text.length && this.failure === null;) {
+      const like = this.midway ? null : likeBefore(text, at, this.#shape);
+      if (like !== null) {
+        at = like.end;
+        this.#take(like.request, done);
+        continue;
+      }
       const end = text.indexOf("\n", at);
       const last = text.charCodeAt(end - 1) === RETURN && end > at ? end - 1 : end;
       if (last === at) this.#complete(done);
@@ -86,41 +91,23 @@ class Reader implements PolicyReader {
   }
 
   #complete(done: PolicyRequest[]): void {
-    const request = this.#whole();
-    if (request.get("request") !== "smtpd_access_policy")
-      return this.#fail("not a request=smtpd_access_policy");
-    done.push(request);
-    this.#values = [];
+    const request: PolicyRequest & ReadonlyMap<string, string> = this.#request ?? new Map();
+    this.#shape = shapeOf([...request.keys()]);
     this.#request = null;
     this.#requestBytes = 0;
+    this.#take(request, done);
   }
 
-  #whole(): PolicyRequest {
-    if (this.#request === null && this.#values.length === this.#shape.names.length)
-      return new Shaped(this.#shape, this.#values);
-    const request = this.#request ?? this.#unshaped();
-    this.#shape = shapeOf([...request.keys()]);
-    return request;
-  }
-
-  /** What came of this request so far, once it is seen to differ from the one before. */
-  #unshaped(): Map<string, string> {
-    const { names } = this.#shape;
-    return new Map(this.#values.map((value, n) => [names[n] ?? "", value]));
+  #take(request: PolicyRequest, done: PolicyRequest[]): void {
+    if (request.get("request") === "smtpd_access_policy") done.push(request);
+    else this.#fail("not a request=smtpd_access_policy");
   }
 
   #line(text: string, at: number, end: number): void {
     this.#requestBytes += end - at + 1;
     if (end - at > POLICY_LIMITS.lineBytes) return this.#fail("a line is too long");
     if (this.#requestBytes > POLICY_LIMITS.requestBytes) return this.#fail("a request is too long");
-    if (this.#request === null) {
-      const start = this.#shape.starts[this.#values.length];
-      if (start !== undefined && text.startsWith(start, at)) {
-        this.#values.push(text.slice(at + start.length, end));
-        return;
-      }
-      this.#request = this.#unshaped();
-    }
+    this.#request ??= new Map();
     this.#attribute(text.slice(at, end), this.#request);
   }
 
@@ -139,7 +126,6 @@ class Reader implements PolicyReader {
     this.failure = why;
     this.#held = [];
     this.#heldBytes = 0;
-    this.#values = [];
     this.#request = null;
   }
 }
@@ -157,23 +143,53 @@ const shapeOf = (names: readonly string[]): Shape => ({
   places: new Map(names.map((name, n) => [name, n])),
 });
 
-/** A request with the names of an earlier one. */
+/** The request that begins at `at` when all of it is there, in the shape of an earlier one and within the limits; else null. */
+function likeBefore(
+  text: string,
+  at: number,
+  shape: Shape,
+): { readonly request: PolicyRequest; readonly end: number } | null {
+  const { starts } = shape;
+  if (starts.length === 0) return null;
+  const edges: number[] = new Array<number>(starts.length * 2);
+  let from = at;
+  for (let n = 0; n < starts.length; n++) {
+    const start = starts[n] ?? "";
+    if (!text.startsWith(start, from)) return null;
+    const end = text.indexOf("\n", from);
+    if (end < 0 || end - from > POLICY_LIMITS.lineBytes) return null;
+    edges[2 * n] = from + start.length;
+    edges[2 * n + 1] = text.charCodeAt(end - 1) === RETURN ? end - 1 : end;
+    from = end + 1;
+  }
+  if (text.charCodeAt(from) !== NEWLINE || from + 1 - at > POLICY_LIMITS.requestBytes) return null;
+  return { request: new Shaped(shape, text, edges), end: from + 1 };
+}
+
+/** A request with the names of an earlier one, read where it stands: of most values nobody ever asks. */
 class Shaped implements PolicyRequest {
   readonly #shape: Shape;
-  readonly #values: readonly string[];
+  readonly #text: string;
+  /** Where each value starts and ends. */
+  readonly #edges: readonly number[];
 
-  constructor(shape: Shape, values: readonly string[]) {
+  constructor(shape: Shape, text: string, edges: readonly number[]) {
     this.#shape = shape;
-    this.#values = values;
+    this.#text = text;
+    this.#edges = edges;
   }
 
   get(name: string): string | undefined {
     const place = this.#shape.places.get(name);
-    return place === undefined ? undefined : this.#values[place];
+    return place === undefined ? undefined : this.#at(place);
   }
 
   *[Symbol.iterator](): Iterator<[string, string]> {
-    for (const [n, name] of this.#shape.names.entries()) yield [name, this.#values[n] ?? ""];
+    for (const [n, name] of this.#shape.names.entries()) yield [name, this.#at(n)];
+  }
+
+  #at(place: number): string {
+    return this.#text.slice(this.#edges[2 * place], this.#edges[2 * place + 1]);
   }
 }
 

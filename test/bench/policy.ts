@@ -186,10 +186,14 @@ const CLIENTS = 500;
 
 /** A name from the alphabet, of one length: postgrey and postern both fold digits in senders. */
 const WORD = 9;
-const letters = (number: number): string =>
-  [...String(number).padStart(WORD, "0")]
-    .map((digit) => "abcdefghij"[Number(digit)] ?? "")
-    .join("");
+function writeLetters(octets: Buffer, at: number, number: number): void {
+  let left = number;
+  for (let place = at + WORD - 1; place >= at; place--) {
+    octets[place] = A + (left % 10);
+    left = Math.floor(left / 10);
+  }
+}
+const A = "a".charCodeAt(0);
 const NET = "198.19.243.7".length;
 const address = (net: number): string => `198.${18 + (net >> 8)}.${net & 255}.7`;
 
@@ -232,8 +236,7 @@ function requests(work: Work, serial: number): (n: number) => Buffer {
   return (n) => {
     const known = work === "mixed" && n % 5 !== 0;
     const triplet = known ? (n * 7919) % KNOWN : serial + n;
-    const word = letters(triplet);
-    for (const at of words) octets.write(word, at, "latin1");
+    for (const at of words) writeLetters(octets, at, triplet);
     const length = octets.write(`${address(triplet % CLIENTS)}\n\n`, end, "latin1");
     return octets.subarray(0, end + length);
   };
@@ -261,7 +264,6 @@ async function drive(
   const end = start + seconds * 1000;
   const one = () =>
     new Promise<void>((resolve, reject) => {
-      const socket = connect({ port, host: "127.0.0.1", noDelay: true });
       const request = requests(work, serial);
       let asked = 0;
       let text = "";
@@ -270,22 +272,27 @@ async function drive(
         asked = performance.now();
         socket.write(octets);
       };
-      socket.setEncoding("latin1");
-      socket.on("connect", ask);
-      socket.on("error", reject);
-      socket.on("close", () => reject(new Error("the server closed the connection")));
-      socket.on("data", (piece: string) => {
-        text += piece;
-        if (!text.endsWith("\n\n")) return;
+      const read = (length: number, octets: Uint8Array): boolean => {
+        text += Buffer.from(octets.buffer, octets.byteOffset, length).toString("latin1");
+        if (!text.endsWith("\n\n")) return true;
         const now = performance.now();
         delays.push(now - asked);
         const [word = "?"] = text.slice("action=".length, 40).split(/[ \n]/, 1);
         actions.set(word, (actions.get(word) ?? 0) + 1);
         text = "";
-        if (now < end) return ask();
-        socket.destroy();
-        resolve();
-      });
+        if (now < end) ask();
+        else {
+          socket.destroy();
+          resolve();
+        }
+        return true;
+      };
+      // One buffer of its own for what comes: a stream would make new ones, for every answer.
+      const onread = { buffer: Buffer.alloc(4096), callback: read };
+      const socket = connect({ port, host: "127.0.0.1", noDelay: true, onread });
+      socket.on("connect", ask);
+      socket.on("error", reject);
+      socket.on("close", () => reject(new Error("the server closed the connection")));
     });
   await Promise.all(Array.from({ length: connections }, one));
   return { delays, seconds: (performance.now() - start) / 1000, actions };

@@ -92,6 +92,22 @@ describe("requests", () => {
     );
   });
 
+  test("the limits hold for a request with the names of the one before", () => {
+    const long = (bytes: number) => "x".repeat(bytes);
+    expect(read(`${HEAD}a=1\n\n${HEAD}a=${long(8190)}\n\n`).requests).toHaveLength(2);
+    expect(read(`${HEAD}a=1\n\n${HEAD}a=${long(8191)}\n\n`).reader.failure).toBe(
+      "a line is too long",
+    );
+    const many = (value: string) =>
+      HEAD + [..."abcdefghi"].map((name) => `${name}=${value}\n`).join("") + "\n";
+    expect(read(many("1") + many(long(8000))).reader.failure).toBe("a request is too long");
+    const other = HEAD.replace("smtpd_access_policy", "something_else");
+    expect(read(`${HEAD}\n${other}\n`).reader.failure).toBe("not a request=smtpd_access_policy");
+    const crlf = (text: string) => text.replaceAll("\n", "\r\n");
+    const { requests } = read(`${HEAD}a=1\n\n${crlf(`${HEAD}a=\n`)}\n${crlf(`${HEAD}a=2\n\n`)}`);
+    expect(requests.map((request) => request.get("a"))).toEqual(["1", "", "2"]);
+  });
+
   test("any octets in any pieces: no exception, bounded, and the pieces do not matter", () => {
     const line = fc.oneof(
       fc.constantFrom("", "request=smtpd_access_policy", "sender=a", "x", "\r", "a=\u00e9"),
