@@ -11,6 +11,8 @@ const SIDE = [
   "spam-both",
   "spam-tell",
   "spam-cluster",
+  "spam-hostile",
+  "spam-reload",
   "training",
   "spam-form",
   "virus",

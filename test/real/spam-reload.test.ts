@@ -1,0 +1,144 @@
+// New spam rules while mail is being scored, by SIGHUP: the old ones count until the new are compiled, then the new ones, and no message goes
+// without a score; nor does one when a changed configuration brings new workers.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { lab, until, type Lab } from "./lab/lab.ts";
+import { have } from "./lab/peers.ts";
+import { scoringHost, type ScoringHost } from "./lab/scoring-host.ts";
+
+const SENDERS = 3;
+/** From SIGHUP until all workers have compiled a thousand rules, on a busy machine. */
+const SOON_MS = 40_000;
+/** What a message may take while others' threads compile. */
+const PATIENCE_MS = 8000;
+
+interface Seen {
+  /** The site's rules that hit. */
+  readonly rules: readonly string[];
+  readonly status: string;
+  readonly begun: number;
+  readonly ms: number;
+}
+
+describe.skipIf(!have("spamd"))("spam rules that change while mail flows", () => {
+  let room: Lab;
+  let host: ScoringHost;
+  let flows = 0;
+
+  const site = (rule: string): Promise<void> =>
+    writeFile(
+      join(host.postern.rulesDir, "local.d/spam/site.cf"),
+      `body ${rule} /\\bheron\\b/\nscore ${rule} 0.5\ndescribe ${rule} Herons\n`,
+    );
+
+  /** Sends letters on several connections until stop(). */
+  function flow(): { readonly seen: readonly Seen[]; readonly stop: () => Promise<void> } {
+    const seen: Seen[] = [];
+    let over = false;
+    const number = ++flows;
+    const sender = async (k: number): Promise<void> => {
+      for (let n = 0; !over; n++) {
+        const begun = performance.now();
+        const { status, ms } = await host.arrived(`reload-${number}-${k}-${n}`, "A heron.");
+        const rules = [...status.matchAll(/\bLAB_\w+/g)].map(([name]) => name);
+        seen.push({ rules, status, begun, ms });
+      }
+    };
+    const senders = Promise.all(Array.from({ length: SENDERS }, (_, k) => sender(k)));
+    return {
+      seen,
+      stop: async () => {
+        over = true;
+        await senders;
+      },
+    };
+  }
+  const failures = async (): Promise<number> =>
+    (await host.count('postern_spam_engine_total{result="failed"}')) +
+    (await host.count('postern_spam_engine_total{result="partial"}')) +
+    (await host.count('postern_check_errors_total{check="spam",reason="error"}'));
+  /** Of the last messages all hit this rule. */
+  const allHit = (seen: readonly Seen[], rule: string): boolean =>
+    seen.length > 30 && seen.slice(-30).every(({ rules }) => rules.join() === rule);
+  const allScored = (seen: readonly Seen[]): void => {
+    for (const { status, rules, ms } of seen) {
+      expect(status).toMatch(/^No, score=/);
+      expect(rules).toHaveLength(1);
+      expect(ms).toBeLessThan(PATIENCE_MS);
+    }
+  };
+
+  beforeAll(async () => {
+    room = await lab("reload");
+    host = await scoringHost(room, {
+      server: "workers = 2",
+      more: '[spam]\nengine = "native"\nmax_size = "500K"\n',
+    });
+    await mkdir(join(host.postern.rulesDir, "local.d/spam"), { recursive: true });
+    await site("LAB_ONE");
+    host.postern.signal("SIGHUP");
+    await until(
+      "the first rule everywhere",
+      async () => {
+        for (let n = 0; n < 12; n++)
+          if (
+            !(await host.arrived(`first-${Date.now()}-${n}`, "A heron.")).status.includes("LAB_ONE")
+          )
+            return false;
+        return true;
+      },
+      SOON_MS,
+    );
+  });
+  afterAll(() => room?.cleanUp());
+
+  test("the old rules count until the new ones are compiled, and no message is without", async () => {
+    const { seen, stop } = flow();
+    await until("mail to flow", () => allHit(seen, "LAB_ONE"));
+    await site("LAB_TWO");
+    const told = performance.now();
+    host.postern.signal("SIGHUP");
+    await until("the new rule", () => allHit(seen, "LAB_TWO"), SOON_MS);
+    await stop();
+    allScored(seen);
+    const first = seen.find(({ rules }) => rules.includes("LAB_TWO"));
+    const between = seen.filter(({ begun, rules }) => begun > told && rules.includes("LAB_ONE"));
+    expect(first).toBeDefined();
+    expect(between.length).toBeGreaterThan(0);
+    expect(await failures()).toBe(0);
+    expect(host.postern.log()).not.toContain("UNCHECKED");
+  });
+
+  test("of several changes in a row the last one stays", async () => {
+    const { seen, stop } = flow();
+    for (const rule of ["LAB_THREE", "LAB_FOUR", "LAB_FIVE", "LAB_SIX"]) {
+      await site(rule);
+      host.postern.signal("SIGHUP");
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    await until("the last rule", () => allHit(seen, "LAB_SIX"), SOON_MS);
+    const after = seen.length;
+    await until("more mail", () => seen.length > after + 60);
+    await stop();
+    allScored(seen);
+    expect(allHit(seen, "LAB_SIX")).toBe(true);
+    expect(await failures()).toBe(0);
+  });
+
+  test("a changed configuration brings new workers, and they score from their first message on", async () => {
+    const { configFile } = host.postern;
+    const before = await readFile(configFile, "utf8");
+    const { seen, stop } = flow();
+    await until("mail to flow", () => allHit(seen, "LAB_SIX"));
+    await site("LAB_SEVEN");
+    await writeFile(configFile, before.replace('max_size = "500K"', 'max_size = "400K"'));
+    host.postern.signal("SIGHUP");
+    await until("new workers", () => host.postern.log().includes("new workers took over"), SOON_MS);
+    await until("the new rule", () => allHit(seen, "LAB_SEVEN"), SOON_MS);
+    await stop();
+    allScored(seen);
+    expect(await failures()).toBe(0);
+    expect(host.postern.log()).not.toMatch(/UNCHECKED|\(!\)/);
+  });
+});
