@@ -1,7 +1,7 @@
 // Meets texts with patterns, and tells the tally what hit. The prefilter of a group says which rules a text may match at all; only
 // those run. Used by run.ts.
 import { hasLeast } from "../pattern/least.ts";
-import { isPlain } from "../pattern/narrow.ts";
+import { type Alphabet, alphabetOf } from "../pattern/narrow.ts";
 import type { Captured } from "../pattern/translate.ts";
 import type { Rule } from "../rulebook.ts";
 import type { Subject } from "../subject.ts";
@@ -102,37 +102,36 @@ export class TextReader {
   /** All rules of the group that the text may match. */
   #text(group: Group, text: string, name: string, at: number): void {
     const { matchers } = group;
-    const plain = group.plain !== group.prefilter && isPlain(text);
-    const prefilter = plain ? group.plain : group.prefilter;
-    for (const number of prefilter.always) this.#one(matchers[number]!, text, plain, name, at);
+    const alphabet = group.plain === group.prefilter ? "any" : alphabetOf(text);
+    const prefilter = alphabet === "plain" ? group.plain : group.prefilter;
+    for (const number of prefilter.always) this.#one(matchers[number]!, text, alphabet, name, at);
     if (prefilter.always.length === matchers.length) return;
     if (octets.length < text.length) octets = Buffer.allocUnsafe(2 * text.length);
     if (candidates.length < matchers.length) candidates = new Int32Array(2 * matchers.length);
     const length = octets.write(text, 0, "latin1");
     const found = prefilter.candidates(octets, 0, length, candidates);
-    for (let i = 0; i < found; i++) this.#one(matchers[candidates[i]!]!, text, plain, name, at);
+    for (let i = 0; i < found; i++) this.#one(matchers[candidates[i]!]!, text, alphabet, name, at);
   }
 
   /** A rule that hits at most once and captures nothing needs no more than a yes. */
-  #one(matcher: Matcher, text: string, plain: boolean, name: string, at: number): void {
+  #one(matcher: Matcher, text: string, alphabet: Alphabet, name: string, at: number): void {
     const { index, simple, least } = matcher;
     if (least !== null && !hasLeast(least, text)) return;
     if (!simple || this.#options.explain) {
-      const own = plain ? this.#plainOf(matcher) : null;
-      return this.#count(matcher, own, text, name, at);
+      return this.#count(matcher, this.#allOf(matcher, alphabet), text, name, at);
     }
     if (this.#tally.counts[index] !== 0 || !this.#options.goOn(matcher.rule)) return;
     try {
-      const pattern = matcher.patterns[0]!;
-      if ((plain ? pattern.plainTest : pattern.test).test(text)) this.#tally.hit(index, 1);
+      if (matcher.patterns[0]!.test(alphabet).test(text)) this.#tally.hit(index, 1);
     } catch (error) {
       this.#options.fault(matcher.rule, error);
     }
   }
 
-  #plainOf(matcher: Matcher): Captured | null {
+  #allOf(matcher: Matcher, alphabet: Alphabet): Captured | null {
+    if (alphabet === "any") return null;
     try {
-      return matcher.patterns[0]!.plainAll;
+      return matcher.patterns[0]!.all(alphabet);
     } catch (error) {
       this.#options.fault(matcher.rule, error);
       return null;
@@ -179,7 +178,7 @@ export class TextReader {
   #patternFor(matcher: Matcher): Captured | null {
     try {
       if (matcher.usesTags) return this.#templates.fill(matcher, (tag) => this.#tag(tag));
-      return matcher.patterns[0]!.all;
+      return matcher.patterns[0]!.all();
     } catch (error) {
       this.#options.fault(matcher.rule, error);
       return null;
@@ -206,7 +205,7 @@ export class TextReader {
     const left = rule.maxHits - this.#tally.counts[index]!;
     if (left <= 0 || (at === 0 && name === "body" && rule.flags.has("nosubject"))) return;
     if (!this.#options.goOn(rule)) return;
-    const { pattern, names } = own ?? matcher.patterns[0]!.all;
+    const { pattern, names } = own ?? matcher.patterns[0]!.all();
     const captured = new Map<string, Set<string>>();
     let hits = 0;
     pattern.lastIndex = 0;

@@ -12,7 +12,7 @@ export function fittingUri(
 ): string | null {
   const tests = new Map<string, (text: string) => boolean>();
   (rule.definition as Details).tests.forEach(({ key, negated }, at) => {
-    const pattern = patterns[at]!.test;
+    const pattern = patterns[at]!.test();
     tests.set(key, (text) => pattern.test(text) !== negated);
   });
   for (const [raw, detail] of uris) {

@@ -95,6 +95,11 @@ const EDGES: Readonly<Record<Edge, string>> = {
   notWord: "\\B",
 };
 
+/** V8's. */
+const MOST_UNROLLED = 3;
+/** Characters of what is repeated: less may be written several times. */
+const LARGE = 100;
+
 class Emitter {
   readonly #tree: Tree;
   readonly #options: EmitOptions;
@@ -164,9 +169,21 @@ class Emitter {
 
   #repeat(node: Repeat): Piece {
     const { mode } = node;
-    const write = (): string => `${this.#within(node.of, 2)}${quantifier(node)}`;
+    const write = (): string => `${this.#repeated(node)}${quantifier(node)}`;
     if (mode === "possessive") return this.#atomic(write);
     return { text: write() + (mode === "lazy" ? "?" : ""), level: 1 };
+  }
+
+  /**
+   * V8 writes what is repeated up to three times as often as that, and what is repeated within it again: code of megabytes. A group in
+   * it, which takes nothing, keeps V8 from doing so.
+   */
+  #repeated({ of, min, max }: Repeat): string {
+    const text = this.#within(of, 2);
+    const unrolled = (min > 0 && min <= MOST_UNROLLED) || (min === 0 && max <= MOST_UNROLLED);
+    if (max === 1 || !unrolled || text.length < LARGE) return text;
+    this.#last++;
+    return `(?:${text}())`;
   }
 
   /** A lookahead is never entered twice: what it captured cannot be given back. */

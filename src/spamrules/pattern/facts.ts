@@ -31,7 +31,7 @@ export function factsOf(perl: PerlPattern): Facts | NoFacts {
   try {
     const tree = parse(perl);
     const trimmed = trim(tree);
-    const plain = narrowed(trimmed, tree);
+    const plain = narrowed(trimmed, tree, "plain");
     return {
       tags: [...tree.tags],
       names: [...tree.names.keys()],

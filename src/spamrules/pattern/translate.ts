@@ -2,7 +2,8 @@
 // whoever matches a PerlPattern of the rule book.
 import type { PerlPattern } from "../rulebook.ts";
 import { emit } from "./emit.ts";
-import { narrowed } from "./narrow.ts";
+import { factored } from "./factor.ts";
+import { type Alphabet, narrowed } from "./narrow.ts";
 import { parse } from "./parse.ts";
 import { EMPTY, type Node, type Tree, Untranslatable } from "./syntax.ts";
 import { trim } from "./trim.ts";
@@ -27,10 +28,8 @@ export class Pattern {
   readonly tags: ReadonlySet<string>;
   /** Names of its groups. */
   readonly names: readonly string[];
-  #test: RegExp | null = null;
-  #all: Captured | null = null;
-  #plainTest: RegExp | null = null;
-  #plainAll: Captured | null = null;
+  readonly #tests = new Map<Alphabet, RegExp>();
+  readonly #alls = new Map<Alphabet, Captured>();
   #nothing: boolean | null = null;
 
   constructor(perl: PerlPattern, tags: Iterable<string>, names: Iterable<string>) {
@@ -44,48 +43,34 @@ export class Pattern {
     return parse(this.perl);
   }
 
-  /** Tells whether there is a match somewhere; not where. Not for patterns with %{TAGS}. */
-  get test(): RegExp {
-    if (this.#test === null) {
-      const { tree } = this;
-      this.#test = compile(tree, trim(tree), "").pattern;
-    }
-    return this.#test;
-  }
-
-  /** The same, for plain texts. */
-  get plainTest(): RegExp {
-    if (this.#plainTest === null) {
-      const { tree } = this;
-      const whole = trim(tree);
-      const plain = narrowed(whole, tree);
-      this.#plainTest = plain === whole ? this.test : compile(tree, plain ?? NEVER, "").pattern;
-    }
-    return this.#plainTest;
+  /** Tells whether there is a match somewhere in a text; not where. Not for patterns with %{TAGS}. */
+  test(alphabet: Alphabet = "any"): RegExp {
+    const known = this.#tests.get(alphabet);
+    if (known !== undefined) return known;
+    const { tree } = this;
+    const whole = trim(tree);
+    const node = narrowed(whole, tree, alphabet);
+    const is = alphabet !== "any" && node === whole;
+    const made = is ? this.test() : compile(tree, node ?? NEVER, "").pattern;
+    this.#tests.set(alphabet, made);
+    return made;
   }
 
   /** Whether it matches a text without octets, as a field is that is not there. */
   get matchesNothing(): boolean {
-    return (this.#nothing ??= this.test.test(""));
+    return (this.#nothing ??= this.test().test(""));
   }
 
-  /** Finds the matches as Perl does, one after the other (flag g). Not for patterns with %{TAGS}. */
-  get all(): Captured {
-    if (this.#all === null) {
-      const { tree } = this;
-      this.#all = compile(tree, tree.root, "g");
-    }
-    return this.#all;
-  }
-
-  /** The same, for plain texts. */
-  get plainAll(): Captured {
-    if (this.#plainAll === null) {
-      const { tree } = this;
-      const plain = narrowed(tree.root, tree);
-      this.#plainAll = plain === tree.root ? this.all : compile(tree, plain ?? NEVER, "g");
-    }
-    return this.#plainAll;
+  /** Finds the matches in a text as Perl does, one after the other (flag g). Not for patterns with %{TAGS}. */
+  all(alphabet: Alphabet = "any"): Captured {
+    const known = this.#alls.get(alphabet);
+    if (known !== undefined) return known;
+    const { tree } = this;
+    const node = narrowed(tree.root, tree, alphabet);
+    const is = alphabet !== "any" && node === tree.root;
+    const made = is ? this.all() : compile(tree, node ?? NEVER, "g");
+    this.#alls.set(alphabet, made);
+    return made;
   }
 
   /** The same with texts for %{TAGS}; a new one each time. */
@@ -104,7 +89,7 @@ export function translate(perl: PerlPattern): Pattern {
 /** For patterns that are no rules of their own: a RegExp that tells whether one matches, or why there is none. */
 export function compilePerl(perl: PerlPattern): RegExp | { readonly failed: string } {
   try {
-    return translate(perl).test;
+    return translate(perl).test();
   } catch (error) {
     if (error instanceof Untranslatable) return { failed: error.message };
     throw error;
@@ -143,7 +128,7 @@ function compile(
   tags: ReadonlyMap<string, readonly string[]> = NO_TAGS,
 ): Captured {
   const groups = flags === "g" ? "named" : "none";
-  const written = emit(tree, root, { groups, tags });
+  const written = emit(tree, factored(root), { groups, tags });
   return { pattern: regExp(written.source, written.flags + flags), names: written.names };
 }
 
