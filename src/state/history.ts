@@ -1,6 +1,7 @@
 // The writing side of the history: rows go to a thread in batches, and nobody waits for them. What the thread cannot write (disk full,
 // broken file, too slow) is dropped, counted and told; the mail never notices.
 import { Worker } from "node:worker_threads";
+import { threadEnvironment } from "../sys/thread-environment.ts";
 import type { HistoryRow } from "./history-row.ts";
 
 export interface HistoryOptions {
@@ -105,6 +106,7 @@ class Writer implements History {
     const worker = new Worker(new URL("./history-thread.ts", import.meta.url), {
       workerData,
       execArgv: ["--disable-warning=ExperimentalWarning"],
+      env: threadEnvironment(),
     });
     worker.unref();
     worker.on("message", ({ error }: FromHistoryThread) => this.heard(error));

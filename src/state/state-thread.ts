@@ -3,6 +3,7 @@
 // thread that dies fails what it was asked and is started again at the next question.
 import { Worker } from "node:worker_threads";
 import { clearDeadline, deadline, type Deadline } from "../sys/deadlines.ts";
+import { threadEnvironment } from "../sys/thread-environment.ts";
 
 /** A batch travels as JSON text: copying one string is cheaper than cloning its objects. */
 export type StateQuestion = readonly [name: string, args: readonly unknown[]];
@@ -109,6 +110,7 @@ export class StateThread {
     const worker = new Worker(new URL("./sqlite-thread.ts", import.meta.url), {
       workerData: { file: this.file },
       execArgv: ["--disable-warning=ExperimentalWarning"],
+      env: threadEnvironment(),
     });
     worker.unref();
     worker.on("message", (answers: string) => this.heard(worker, answers));

@@ -1,9 +1,8 @@
 // One thread of a pool (threads.ts): does a job at a time, and is killed when the job is late, was given up or takes too much memory. A
 // thread that was killed or died is never used again.
-import { getCompileCacheDir } from "node:module";
-import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { clearDeadline, deadline, type Deadline } from "./deadlines.ts";
+import { threadEnvironment } from "./thread-environment.ts";
 import type { JobMessage, ThreadMessage } from "./thread-side.ts";
 import type { Ended, Task, ThreadsOptions } from "./threads.ts";
 
@@ -41,11 +40,11 @@ export class Thread {
     this.#buffers = (buffersMiB ?? 256) * MIB;
     this.#worker = new Worker(module, {
       execArgv: ["--disable-warning=ExperimentalWarning"],
-      env: environment(),
+      env: threadEnvironment(),
       workerData: data,
       resourceLimits: {
         maxOldGenerationSizeMb: heapMiB ?? 192,
-        ...(youngMiB !== undefined && { maxYoungGenerationSizeMb: youngMiB }),
+        maxYoungGenerationSizeMb: youngMiB ?? 16,
       },
     });
     this.#worker.unref();
@@ -142,11 +141,4 @@ export class Thread {
     this.#look = null;
     this.#onAbort = null;
   }
-}
-
-/** A thread takes compiled code from the cache only when its environment says where that is: it starts in half the time then. */
-function environment(): NodeJS.ProcessEnv {
-  // Below it Node keeps one directory for each version of its own.
-  const cache = getCompileCacheDir();
-  return cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(cache) };
 }

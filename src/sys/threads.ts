@@ -16,7 +16,7 @@ export interface ThreadsOptions {
   readonly queue?: number;
   /** MiB of a thread's JavaScript heap; 192. */
   readonly heapMiB?: number;
-  /** MiB of that for what is new, most of which never grows old: more makes it faster; absent: as V8 likes. */
+  /** MiB of that for what is new, most of which never grows old: more makes it faster; 16. */
   readonly youngMiB?: number;
   /** MiB of a thread's buffers and WebAssembly memory; looked at ten times a second; 256. */
   readonly buffersMiB?: number;
