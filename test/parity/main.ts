@@ -19,29 +19,42 @@ const USAGE = `npm run parity -- [OPTION…] PATH…
   --site DIR        the site's own; default: this machine's
   --cf LINE         a line more for both, once or more often
   --at-once N       messages under way at each side; 2
+  --passes N        all messages so often, and the speed of the last time compared: 2 for sides that run for days; 1
   --subrules        rules whose name starts with "__" too (with --oracle)
   --json            for programs`;
 
 interface Collected {
   readonly opinions: Map<string, Opinion | null>;
-  readonly speed: Speed;
+  /** Pass by pass. */
+  readonly speeds: readonly Speed[];
+}
+
+interface Effort {
+  readonly atOnce: number;
+  /** How often all messages are given: the opinions, and the speed that is compared, are those of the last time. */
+  readonly passes: number;
 }
 
 async function ask(
   side: Side,
   messages: readonly NamedMessage[],
-  atOnce: number,
+  { atOnce, passes }: Effort,
 ): Promise<Collected> {
   const opinions = new Map<string, Opinion | null>();
-  const bar = progress(side.name.slice(0, 20), messages.length);
+  const speeds: Speed[] = [];
+  const bar = progress(side.name.slice(0, 20), messages.length * passes);
+  let done = 0;
   // Neither side is measured cold.
   for (const { octets } of messages.slice(0, 20)) await side.opinion(octets);
-  const speed = await measured(messages, atOnce, side.meter, async ({ name, octets }) => {
-    opinions.set(name, await side.opinion(octets));
-    bar.step(opinions.size);
-  });
+  for (let pass = 0; pass < passes; pass++) {
+    const speed = await measured(messages, atOnce, side.meter, async ({ name, octets }) => {
+      opinions.set(name, await side.opinion(octets));
+      bar.step(++done);
+    });
+    speeds.push(speed);
+  }
   bar.end();
-  return { opinions, speed };
+  return { opinions, speeds };
 }
 
 async function places(
@@ -66,6 +79,7 @@ async function main(): Promise<void> {
       site: { type: "string" },
       cf: { type: "string", multiple: true },
       "at-once": { type: "string" },
+      passes: { type: "string" },
       subrules: { type: "boolean" },
       json: { type: "boolean" },
     },
@@ -73,6 +87,7 @@ async function main(): Promise<void> {
   const { oracle, subrules = false } = values;
   if (positionals.length === 0 && oracle === undefined) throw new Error(USAGE);
   const atOnce = Math.max(1, Number(values["at-once"] ?? "2") || 2);
+  const effort = { atOnce, passes: Math.max(1, Number(values.passes ?? "1") || 1) };
   const where = await places(values.rules, values.site, values.cf ?? []);
   const known = oracle === undefined ? null : await oracleOpinions(oracle, subrules);
   const paths = positionals.length > 0 ? positionals : [...(known?.keys() ?? [])];
@@ -81,14 +96,14 @@ async function main(): Promise<void> {
   for await (const message of messagesIn(paths, known === null))
     if (known === null || known.has(message.name)) all.push(message);
   const ours = await ourSide(where, atOnce, subrules && known !== null);
-  const our = await ask(ours, all, atOnce);
+  const our = await ask(ours, all, effort);
   await ours.stop();
   const theirs =
     known === null
-      ? await theirOpinions(values.spamd, where, all, atOnce)
+      ? await theirOpinions(values.spamd, where, all, effort)
       : {
           opinions: known,
-          speed: null,
+          speeds: null,
           exact: true,
           name: `${known.size} answers of SpamAssassin`,
         };
@@ -96,7 +111,7 @@ async function main(): Promise<void> {
     against: theirs.name,
     ruleDirectories: [where.ruleDir, where.siteDir],
     parity: compare(our.opinions, theirs.opinions, theirs.exact ? 0.01 : 0.1),
-    speed: { ours: our.speed, theirs: theirs.speed },
+    speeds: { ours: our.speeds, theirs: theirs.speeds },
   };
   process.stdout.write(
     values.json === true ? `${JSON.stringify(report, null, 1)}\n` : printed(report),
@@ -107,12 +122,13 @@ async function theirOpinions(
   socket: string | undefined,
   where: RulePlaces,
   messages: readonly NamedMessage[],
-  atOnce: number,
+  effort: Effort,
 ): Promise<Collected & { readonly exact: boolean; readonly name: string }> {
-  const side = socket === undefined ? await startedSpamd(where, atOnce) : runningSpamd(socket);
+  const side =
+    socket === undefined ? await startedSpamd(where, effort.atOnce) : runningSpamd(socket);
   try {
-    const { opinions, speed } = await ask(side, messages, atOnce);
-    return { opinions, speed, exact: side.exact(), name: side.name };
+    const { opinions, speeds } = await ask(side, messages, effort);
+    return { opinions, speeds, exact: side.exact(), name: side.name };
   } finally {
     await side.stop();
   }

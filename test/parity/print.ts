@@ -7,14 +7,17 @@ export interface ParityReport {
   readonly against: string;
   readonly ruleDirectories: readonly string[];
   readonly parity: Parity;
-  /** null: the other side was not measured. */
-  readonly speed: { readonly ours: Speed; readonly theirs: Speed | null } | null;
+  /** Pass by pass; null: the other side was not measured. */
+  readonly speeds: {
+    readonly ours: readonly Speed[];
+    readonly theirs: readonly Speed[] | null;
+  } | null;
 }
 
 const MOST_RULES = 60;
 const MOST_NAMES = 20;
 
-export function printed({ against, ruleDirectories, parity, speed }: ParityReport): string {
+export function printed({ against, ruleDirectories, parity, speeds }: ParityReport): string {
   const { pairs, scores, decisions, rules, unanswered } = parity;
   const lines = [
     `${parity.messages} messages against ${against}`,
@@ -38,14 +41,7 @@ export function printed({ against, ruleDirectories, parity, speed }: ParityRepor
     lines.push(
       `  ${message}: ours ${round(ours)}, theirs ${round(theirs)}${names(" +", onlyOurs)}${names(" -", onlyTheirs)}`,
     );
-  if (speed !== null) {
-    lines.push("", speedLine("ours", speed.ours));
-    if (speed.theirs !== null) {
-      lines.push(speedLine("theirs", speed.theirs));
-      const times = speed.ours.perSecond / speed.theirs.perSecond;
-      lines.push(`ours is ${times.toFixed(1)} times as fast${cpuTimes(speed.ours, speed.theirs)}`);
-    }
-  }
+  if (speeds !== null) lines.push("", ...speedLines(speeds.ours, speeds.theirs));
   return `${lines.join("\n")}\n`;
 }
 
@@ -63,6 +59,16 @@ const names = (sign: string, rules: readonly string[]): string =>
     .slice(0, MOST_NAMES)
     .map((rule) => `${sign}${rule}`)
     .join("");
+
+function speedLines(ours: readonly Speed[], theirs: readonly Speed[] | null): string[] {
+  const of = (whose: string, all: readonly Speed[]): string[] =>
+    all.map((speed, at) => speedLine(all.length === 1 ? whose : `${whose}, pass ${at + 1}`, speed));
+  const [our, their] = [ours.at(-1), theirs?.at(-1)];
+  if (our === undefined || their === undefined) return of("ours", ours);
+  const times = (our.perSecond / their.perSecond).toFixed(1);
+  const last = `ours is ${times} times as fast${cpuTimes(our, their)}`;
+  return [...of("ours", ours), ...of("theirs", theirs ?? []), last];
+}
 
 function speedLine(whose: string, speed: Speed): string {
   const cpu = speed.cpuMs === null ? "" : `, ${speed.cpuMs.toFixed(2)} ms CPU a message`;

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # What the real SpamAssassin makes of messages, step by step: one JSON line per file, octets as Latin-1 characters.
-#   oracle.pl [--rules DIR] [--site DIR] [--cf TEXT]… [--layers LAYER,…] [--net] FILE… | -   (- reads paths from standard input)
+#   oracle.pl [--rules DIR] [--site DIR] [--cf TEXT]… [--layers LAYER,…] [--net] [--fresh] FILE… | -   (- reads paths from standard input)
 # Layers beside the hits: body, rawbody, uris, relays, html, parts, fields (those that the rules ask for), timing.
 use strict;
 use warnings;
@@ -9,8 +9,8 @@ use JSON::PP;
 use Time::HiRes qw(clock_gettime CLOCK_PROCESS_CPUTIME_ID);
 use Mail::SpamAssassin;
 
-my ($rules, $site, $net, $layers, @cf) = ('/usr/share/spamassassin', '/etc/spamassassin', 0, '');
-GetOptions('rules=s' => \$rules, 'site=s' => \$site, 'cf=s' => \@cf, 'net' => \$net, 'layers=s' => \$layers) or exit 2;
+my ($rules, $site, $net, $layers, $fresh, @cf) = ('/usr/share/spamassassin', '/etc/spamassassin', 0, '', 0);
+GetOptions('rules=s' => \$rules, 'site=s' => \$site, 'cf=s' => \@cf, 'net' => \$net, 'layers=s' => \$layers, 'fresh' => \$fresh) or exit 2;
 my %layer = map { $_ => 1 } split /,/, $layers;
 my $sa = Mail::SpamAssassin->new({
   rules_filename => $rules, site_rules_filename => $site, userprefs_filename => '/dev/null', dont_copy_prefs => 1,
@@ -96,4 +96,11 @@ sub look {
 }
 
 if (@ARGV == 1 && $ARGV[0] eq '-') { while (my $line = <STDIN>) { chomp $line; look($line) } }
-else { look($_) for @ARGV }
+elsif ($fresh) {
+  # What a rule has captured in one message stays in its pattern for all later ones: each message gets a process of its own.
+  for my $file (@ARGV) {
+    my $child = fork() // die "fork: $!";
+    if ($child == 0) { look($file); exit 0 }
+    waitpid($child, 0);
+  }
+} else { look($_) for @ARGV }
