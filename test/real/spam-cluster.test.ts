@@ -92,6 +92,10 @@ describe.skipIf(missing !== null || !have("spamd"))(title("Bayes in a Redis Clus
         expect(status).not.toContain("BAYES_");
         expect(ms).toBeLessThan(5000);
       }
+      // Who teaches now is told that it was for nothing.
+      const told = await spamc(two.spamdPort, ["-x", "-L", "spam"], lesson("casino", 1));
+      expect(told.code).not.toBe(0);
+      expect(told.stdout).toBe("");
     } finally {
       await redis.revive(n);
     }

@@ -13,6 +13,9 @@ const SOON_MS = 40_000;
 /** What a message may take while others' threads compile. */
 const PATIENCE_MS = 8000;
 
+/** A letter that keeps a thread busy for a while, so that rules change while some are being scored. */
+const LONG = `A heron.\r\n${Array.from({ length: 2500 }, (_, n) => `http://h${n}.example.com/p${n}\r\n`).join("")}`;
+
 interface Seen {
   /** The site's rules that hit. */
   readonly rules: readonly string[];
@@ -40,12 +43,14 @@ describe.skipIf(!have("spamd"))("spam rules that change while mail flows", () =>
     const sender = async (k: number): Promise<void> => {
       for (let n = 0; !over; n++) {
         const begun = performance.now();
-        const { status, ms } = await host.arrived(`reload-${number}-${k}-${n}`, "A heron.");
+        const { status, ms } = await host.arrived(`reload-${number}-${k}-${n}`, LONG);
         const rules = [...status.matchAll(/\bLAB_\w+/g)].map(([name]) => name);
         seen.push({ rules, status, begun, ms });
       }
     };
     const senders = Promise.all(Array.from({ length: SENDERS }, (_, k) => sender(k)));
+    // Told by stop(); a test that failed before it has told why.
+    senders.catch(() => undefined);
     return {
       seen,
       stop: async () => {
@@ -60,7 +65,7 @@ describe.skipIf(!have("spamd"))("spam rules that change while mail flows", () =>
     (await host.count('postern_check_errors_total{check="spam",reason="error"}'));
   /** Of the last messages all hit this rule. */
   const allHit = (seen: readonly Seen[], rule: string): boolean =>
-    seen.length > 30 && seen.slice(-30).every(({ rules }) => rules.join() === rule);
+    seen.length > 15 && seen.slice(-15).every(({ rules }) => rules.join() === rule);
   const allScored = (seen: readonly Seen[]): void => {
     for (const { status, rules, ms } of seen) {
       expect(status).toMatch(/^No, score=/);
@@ -96,33 +101,39 @@ describe.skipIf(!have("spamd"))("spam rules that change while mail flows", () =>
   test("the old rules count until the new ones are compiled, and no message is without", async () => {
     const { seen, stop } = flow();
     await until("mail to flow", () => allHit(seen, "LAB_ONE"));
+    const loads = (): number => host.postern.log().split(" loaded from ").length;
+    const before = loads();
     await site("LAB_TWO");
-    const told = performance.now();
     host.postern.signal("SIGHUP");
+    await until("the rules to be read", () => loads() > before);
+    const told = performance.now();
     await until("the new rule", () => allHit(seen, "LAB_TWO"), SOON_MS);
     await stop();
     allScored(seen);
-    const first = seen.find(({ rules }) => rules.includes("LAB_TWO"));
-    const between = seen.filter(({ begun, rules }) => begun > told && rules.includes("LAB_ONE"));
-    expect(first).toBeDefined();
-    expect(between.length).toBeGreaterThan(0);
+    const ends = seen
+      .filter(({ rules }) => rules.includes("LAB_TWO"))
+      .map((one) => one.begun + one.ms);
+    // Whoever came in the second half of that time was not kept waiting for the new ones.
+    const half = (told + Math.min(...ends)) / 2;
+    const late = seen.filter(({ begun, rules }) => begun > half && rules.includes("LAB_ONE"));
+    expect(late.length).toBeGreaterThan(0);
     expect(await failures()).toBe(0);
     expect(host.postern.log()).not.toContain("UNCHECKED");
   });
 
   test("of several changes in a row the last one stays", async () => {
     const { seen, stop } = flow();
-    for (const rule of ["LAB_THREE", "LAB_FOUR", "LAB_FIVE", "LAB_SIX"]) {
+    for (const rule of ["LAB_THREE", "LAB_FOUR", "LAB_FIVE"]) {
       await site(rule);
       host.postern.signal("SIGHUP");
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
-    await until("the last rule", () => allHit(seen, "LAB_SIX"), SOON_MS);
+    await until("the last rule", () => allHit(seen, "LAB_FIVE"), SOON_MS);
     const after = seen.length;
-    await until("more mail", () => seen.length > after + 60);
+    await until("more mail", () => seen.length > after + 15);
     await stop();
     allScored(seen);
-    expect(allHit(seen, "LAB_SIX")).toBe(true);
+    expect(allHit(seen, "LAB_FIVE")).toBe(true);
     expect(await failures()).toBe(0);
   });
 
@@ -130,12 +141,12 @@ describe.skipIf(!have("spamd"))("spam rules that change while mail flows", () =>
     const { configFile } = host.postern;
     const before = await readFile(configFile, "utf8");
     const { seen, stop } = flow();
-    await until("mail to flow", () => allHit(seen, "LAB_SIX"));
-    await site("LAB_SEVEN");
+    await until("mail to flow", () => allHit(seen, "LAB_FIVE"));
+    await site("LAB_SIX");
     await writeFile(configFile, before.replace('max_size = "500K"', 'max_size = "400K"'));
     host.postern.signal("SIGHUP");
     await until("new workers", () => host.postern.log().includes("new workers took over"), SOON_MS);
-    await until("the new rule", () => allHit(seen, "LAB_SEVEN"), SOON_MS);
+    await until("the new rule", () => allHit(seen, "LAB_SIX"), SOON_MS);
     await stop();
     allScored(seen);
     expect(await failures()).toBe(0);
