@@ -42,6 +42,14 @@ export interface Scoring {
   close(): Promise<void>;
 }
 
+/** Whether a listener has mail to score: where none has, nobody waits for the rules to be compiled, nor pays for them. */
+export function someoneAsks({ listener }: Config): boolean {
+  return listener.some(({ protocol, role }) => {
+    const takesMail = (protocol === "smtp" || protocol === "lmtp") && role === "filter";
+    return takesMail || protocol === "spamd";
+  });
+}
+
 /** The configured spamds; none: they are not asked. */
 export function spamdEndpoints(config: Config): readonly Endpoint[] {
   return (config.spamd.endpoints ?? []).flatMap((text) => parseEndpoint(text) ?? []);
