@@ -1,14 +1,20 @@
 // Deadlines by the thousand: what is nearly always done in time must not cost a timer each. All of them share one timer, armed
-// for the earliest; taking one back is a removal from a set. For waits on checks and stores, which last long beside a tick.
+// for the earliest; taking one back is a removal from a list. For waits on checks and stores, which last long beside a tick.
 
 /** One deadline that has not come yet. */
 export interface Deadline {
   /** Milliseconds of performance.now(). */
   readonly due: number;
   readonly fire: () => void;
+  /** Its place among those that are open; -1 when it is over. */
+  place: number;
 }
 
-const open = new Set<Deadline>();
+/**
+ * In no order. Not a Set: one that is always added to and taken from leaves tables behind, each pointing to the next, and with them
+ * all that was waited for survives collections of young garbage.
+ */
+const open: Deadline[] = [];
 let timer: NodeJS.Timeout | null = null;
 let armedFor = Infinity;
 
@@ -17,16 +23,29 @@ let armedFor = Infinity;
  * before. As with a timer, the process stays alive for it. `fire` must not throw.
  */
 export function deadline(ms: number, fire: () => void): Deadline {
-  const one = { due: performance.now() + ms, fire };
-  open.add(one);
+  const one = { due: performance.now() + ms, fire, place: open.length };
+  open.push(one);
   if (one.due < armedFor) arm(one.due, ms);
-  else if (open.size === 1) timer?.ref();
+  else if (open.length === 1) timer?.ref();
   return one;
 }
 
 /** Takes a deadline back; nothing happens when it has come or was taken back already. */
 export function clearDeadline(one: Deadline): void {
-  if (open.delete(one) && open.size === 0) timer?.unref();
+  if (remove(one) && open.length === 0) timer?.unref();
+}
+
+/** False when it was over already. The last one takes its place. */
+function remove(one: Deadline): boolean {
+  const { place } = one;
+  if (place < 0) return false;
+  one.place = -1;
+  const last = open.pop();
+  if (last !== undefined && last !== one) {
+    last.place = place;
+    open[place] = last;
+  }
+  return true;
 }
 
 function arm(due: number, ms: number): void {
@@ -47,6 +66,7 @@ function come(): void {
     else if (one.due < next) next = one.due;
   }
   if (next < Infinity) arm(next, next - now);
-  for (const one of late) if (open.delete(one)) one.fire();
-  if (open.size === 0) (timer as NodeJS.Timeout | null)?.unref();
+  late.sort((a, b) => a.due - b.due);
+  for (const one of late) if (remove(one)) one.fire();
+  if (open.length === 0) (timer as NodeJS.Timeout | null)?.unref();
 }

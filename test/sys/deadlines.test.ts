@@ -1,3 +1,5 @@
+import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { clearDeadline, deadline, type Deadline } from "../../src/sys/deadlines.ts";
@@ -49,4 +51,35 @@ describe("deadlines", () => {
     vi.advanceTimersByTime(100);
     expect(fired).toEqual(["first", "third"]);
   });
+
+  it("leaves nothing behind that makes young garbage old", () => {
+    const open: Deadline[] = [];
+    const pass = (times: number): void => {
+      for (let n = 0; n < times; n++) {
+        const waited = new Array<number>(100).fill(n);
+        open.push(deadline(5000, () => waited.fill(0)));
+        const [oldest] = open.length > 8 ? open.splice(0, 1) : [];
+        if (oldest !== undefined) clearDeadline(oldest);
+      }
+    };
+    pass(20);
+    // What is open now is old.
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    collect();
+    collect();
+    let grown = 0;
+    for (let round = 0; round < 20; round++) {
+      const before = old();
+      pass(5000);
+      grown += Math.max(0, old() - before);
+    }
+    // 80 MB came and went.
+    expect(grown / 1e6).toBeLessThan(5);
+  });
 });
+
+/** Octets of old objects. */
+const old = (): number =>
+  getHeapSpaceStatistics().find(({ space_name: name }) => name === "old_space")?.space_used_size ??
+  NaN;
