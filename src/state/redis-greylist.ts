@@ -70,21 +70,30 @@ function tripletKeys({ sender, recipient, origins }: GreylistQuestion): string[]
   return [...origins, ANY_ORIGIN].map((origin) => tripletKey(pair, origin));
 }
 
+const ZERO = "0".charCodeAt(0);
+
 function onOneServer(redis: RedisCalls): Decide {
   return inBatches(async (questions, times) => {
     const { delay, window, lifetime, autoWhitelist, countEvery } = times;
     const keys: string[] = [];
-    const args = [`${delay} ${window} ${lifetime} ${autoWhitelist} ${countEvery} ${REFRESH_MS}`];
+    const lives = String(Math.max(1, window));
+    const args = [
+      `${delay} ${window} ${lifetime} ${autoWhitelist} ${countEvery} ${REFRESH_MS}`,
+      lives,
+    ];
     for (const { question, now, write } of questions) {
       const { sender, recipient, origins, clients, person } = question;
       if (person !== null) keys.push(personKeyOf(person));
       for (const client of clients) keys.push(clientKey(client));
       keys.push(...tripletKeys(question));
-      const counts = `${person === null ? 0 : 1} ${clients.length} ${origins.length}`;
-      args.push(`${now} ${write ? 1 : 0} ${counts} ${textOf(sender, recipient)}`);
+      const counts = [write ? 1 : 0, person === null ? 0 : 1, clients.length, origins.length];
+      const first = `${now} ${now} 1 0 ${now + window} ${textOf(sender, recipient)}`;
+      args.push(String.fromCharCode(...counts.map((count) => ZERO + count)), first);
     }
     const told = (await redis.script(GREYLIST, keys, args)) as string[];
-    return told.map(answerOf);
+    return told.map((answer, n) =>
+      answer === "new" ? firstAnswer(questions[n]?.now ?? 0, delay) : answerOf(answer),
+    );
   });
 }
 
@@ -124,6 +133,11 @@ function onCluster(redis: RedisCalls): Decide {
     }
     return answer;
   };
+}
+
+/** What GREYLIST does not tell of a triplet that is new. */
+function firstAnswer(now: number, delay: number): GreylistAnswer {
+  return { result: "new", missing: delay, first: now, passed: 0, attempts: 1 };
 }
 
 /** "result missing first passed attempts", as the scripts tell it. */

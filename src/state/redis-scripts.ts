@@ -78,16 +78,26 @@ end
 `;
 
 /**
- * Many decisions in one step, one after the other. ARGV: "delay window lifetime auto every refresh", then for each question "now
- * write persons clients origins text", with the numbers of its keys. KEYS for each: [person,] clients…, origins…, any. Returns a
- * text "result missing first passed attempts" for each.
+ * Many decisions in one step, one after the other. ARGV: "delay window lifetime auto every refresh", window, then two for each
+ * question: whether to write and the numbers of its keys (write, persons, clients, origins) as digits from "0" on, and the record of
+ * a triplet that is new now. KEYS for each: [person,] clients…, origins…, any. Returns a text "result missing first passed attempts"
+ * for each; of what is new the one word, since the asker knows the rest. Most are: nothing of theirs is taken apart here.
  */
 export const GREYLIST = `${COMMON}${CLIENT_FUNCTIONS}${TRIPLET_FUNCTIONS}
-local delay, window, lifetime, auto, every, refresh = string.match(ARGV[1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
-delay, window, lifetime = tonumber(delay), tonumber(window), tonumber(lifetime)
-auto, every, refresh = tonumber(auto), tonumber(every), tonumber(refresh)
-local function decide(k, now, write, persons, clients, origins, text)
-  local values = redis.call('MGET', unpack(KEYS, k + 1, k + persons + clients + origins + 1))
+local call, window_ = redis.call, ARGV[2]
+local function add(from, origins, record)
+  for n = from + 1, from + origins do call('SET', KEYS[n], record, 'PX', window_) end
+end
+local delay, window, lifetime, auto, every, refresh
+local function settings()
+  delay, window, lifetime, auto, every, refresh = string.match(ARGV[1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  delay, window, lifetime = tonumber(delay), tonumber(window), tonumber(lifetime)
+  auto, every, refresh = tonumber(auto), tonumber(every), tonumber(refresh)
+end
+local function known(k, values, write, persons, clients, origins, record)
+  if not delay then settings() end
+  local now, text = string.match(record, '^(%d+) %d+ %d+ %d+ %d+ (.*)$')
+  now = tonumber(now)
   local from = persons + clients
   local result, missing, first, passed, attempts, until_ =
     weigh(values, from, origins, now, delay, window, lifetime, refresh)
@@ -103,6 +113,10 @@ local function decide(k, now, write, persons, clients, origins, text)
     if result ~= 'passed' then passed = 0 end
     return told(spared, 0, first, passed, attempts)
   end
+  if result == 'new' then
+    if write then add(k + from, origins, record) end
+    return result
+  end
   if write and until_ > 0 then
     put(k + from, origins, text, first, attempts, passed, until_, now)
     if result == 'accepted' then
@@ -112,11 +126,20 @@ local function decide(k, now, write, persons, clients, origins, text)
   return told(result, missing, first, passed, attempts)
 end
 local k, answers = 0, {}
-for a = 2, #ARGV do
-  local now, write, persons, clients, origins, text = string.match(ARGV[a], '^(%d+) (%d) (%d) (%d+) (%d+) (.*)$')
-  persons, clients, origins = tonumber(persons), tonumber(clients), tonumber(origins)
-  answers[a - 1] = decide(k, tonumber(now), write == '1', persons, clients, origins, text)
-  k = k + persons + clients + origins + 1
+for a = 3, #ARGV, 2 do
+  local write, persons, clients, origins = string.byte(ARGV[a], 1, 4)
+  write, persons, clients, origins = write == 49, persons - 48, clients - 48, origins - 48
+  local to = k + persons + clients + origins + 1
+  local values = call('MGET', unpack(KEYS, k + 1, to))
+  local any = false
+  for n = 1, to - k do any = any or values[n] end
+  if any then
+    answers[#answers + 1] = known(k, values, write, persons, clients, origins, ARGV[a + 1])
+  else
+    if write then add(k + persons + clients, origins, ARGV[a + 1]) end
+    answers[#answers + 1] = 'new'
+  end
+  k = to
 end
 return answers
 `;
