@@ -25,8 +25,12 @@ export function redisGreylist(redis: RedisCalls): GreylistStore {
   const decide = redis.cluster ? onCluster(redis) : onOneServer(redis);
   const all =
     (write: boolean): GreylistStore["ask"] =>
-    (questions, times, now) =>
-      Promise.all(questions.map((question) => decide(question, times, now, write)));
+    async (questions, times, now) => {
+      const [first] = questions;
+      if (first !== undefined && questions.length === 1)
+        return [await decide(first, times, now, write)];
+      return Promise.all(questions.map((question) => decide(question, times, now, write)));
+    };
   return {
     ask: all(true),
     peek: all(false),

@@ -39,23 +39,28 @@ end
 
 /**
  * Of a triplet under one origin "first last attempts passed until text". `weigh` takes what the keys hold from `from` on, one per
- * origin, then that of ANY_ORIGIN, and returns the answer and until when to write it (0: not), as weigh() does.
+ * origin, then that of ANY_ORIGIN, and returns the answer and until when to write it (0: not), as weigh() does. Origins that were
+ * written together hold the same text, which is read once.
  */
 const TRIPLET_FUNCTIONS = `
 local function weigh(values, from, origins, now, delay, window, lifetime, refresh)
   local first, last, attempts, passed, own, any = now, 0, 0, 0, 0, 0
+  local before, live
   for n = 1, origins + 1 do
     local v = values[from + n]
-    if v then
+    if v and v ~= before then
       local f, l, t, p, u = string.match(v, '^(%d+) (%d+) (%d+) (%d+) (%d+) ')
-      if tonumber(u) > now then
-        if n <= origins then own = own + 1 else any = 1 end
+      before, live = v, tonumber(u) > now
+      if live then
         first = math.min(first, tonumber(f))
         last = math.max(last, tonumber(l))
         attempts = math.max(attempts, tonumber(t))
         p = tonumber(p)
         if p > 0 and (passed == 0 or p < passed) then passed = p end
       end
+    end
+    if v and live then
+      if n <= origins then own = own + 1 else any = 1 end
     end
   end
   if own + any == 0 then return 'new', delay, now, 0, 1, now + window end
