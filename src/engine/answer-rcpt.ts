@@ -117,12 +117,11 @@ async function askTier(
 ): Promise<readonly Finding[]> {
   const so = new TierSoFar([...earlier], Math.max(timeMs / 2, timeMs - LAST_WORD_MS));
   const options = { checkDeadlineMs: timeMs, onCheck };
-  const timings = new Map<string, number>();
   const [only] = tier;
   try {
     if (tier.length === 1 && only !== undefined)
-      return await ask(only, question, so, options, timings);
-    const asked = tier.map((check) => ask(check, question, so, options, timings));
+      return await ask(only, question, so, options, null);
+    const asked = tier.map((check) => ask(check, question, so, options, null));
     return (await Promise.all(asked)).flat();
   } finally {
     so.end();

@@ -50,10 +50,12 @@ class Reader implements PolicyReader {
 
   push(octets: Buffer): readonly PolicyRequest[] {
     if (this.failure !== null) return [];
-    const end = octets.lastIndexOf(NEWLINE) + 1;
+    // What ends in a newline, as nearly all does, is not searched for one.
+    const { length } = octets;
+    const end = octets[length - 1] === NEWLINE ? length : octets.lastIndexOf(NEWLINE) + 1;
     // Only whole lines are decoded: an octet of 10 is never inside a character of UTF-8.
     if (end === 0) return (this.#hold(octets), []);
-    const whole = octets.subarray(0, end);
+    const whole = end === length ? octets : octets.subarray(0, end);
     const text =
       this.#heldBytes === 0
         ? whole.toString("utf8")
@@ -61,7 +63,7 @@ class Reader implements PolicyReader {
     this.#held = [];
     this.#heldBytes = 0;
     const done = this.#lines(text);
-    if (end < octets.length) this.#hold(octets.subarray(end));
+    if (end < length) this.#hold(octets.subarray(end));
     return done;
   }
 
