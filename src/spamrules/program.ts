@@ -1,9 +1,10 @@
 // A rule book made ready to run: the score set chosen, patterns translated, rules sorted by when and on what they run, metas in an
 // order in which each finds its answers. Made once per thread by the engine; run.ts runs it. Nothing in it changes but caches.
 import { compileMatchers, type NewMatcher } from "./evaluate/matcher.ts";
-import { type MetaPlan, planMetas } from "./evaluate/metas.ts";
+import { type CompiledMeta, type MetaPlan, planMetas } from "./evaluate/metas.ts";
 import { Templates } from "./evaluate/templates.ts";
 import { planTexts, type TextPlan } from "./evaluate/texts.ts";
+import { ENDLESS } from "./language/bounds.ts";
 import { EVALS } from "./evals/index.ts";
 import type { Eval } from "./evals/eval.ts";
 import { KnownPatterns } from "./pattern/known-patterns.ts";
@@ -57,6 +58,9 @@ export interface Program {
   readonly lateMetas: MetaPlan;
   /** By place of a rule: places of the metas that name it. */
   readonly dependents: readonly (Int32Array | undefined)[];
+  readonly metas: ReadonlyMap<number, CompiledMeta>;
+  /** By place: hits that a rule can have at most. */
+  readonly most: Float64Array;
   /** Patterns that were made for %{TAGS} of messages. */
   readonly templates: Templates;
   /** What could not be compiled; such rules never hit. */
@@ -94,12 +98,21 @@ export function compileProgram(book: RuleBook, options: ProgramOptions): Program
     points: Float64Array.from(rules, ({ scores }) => scores[set]),
     repeats: Uint8Array.from(rules, (rule) => (countsAgain(rule) ? 1 : 0)),
     dependents: metas.dependents,
+    metas: metas.byPlace,
+    most: mostHits(rules),
     templates: new Templates(),
     bands,
     late: calls.filter(isLate),
     lateMetas: metas.late,
     problems,
   };
+}
+
+/** A meta has the value of its expression: without looking closer, anything. */
+function mostHits(rules: readonly Rule[]): Float64Array {
+  return Float64Array.from(rules, ({ definition, maxHits }) =>
+    definition.type === "meta" || !Number.isFinite(maxHits) ? ENDLESS : maxHits,
+  );
 }
 
 function countsAgain({ definition, maxHits }: Rule): boolean {

@@ -3,7 +3,9 @@
 import { TextReader } from "./evaluate/reader.ts";
 import { shortcircuitTags, Tally } from "./evaluate/tally.ts";
 import type { EvalContext, Proofs } from "./evals/eval.ts";
-import type { MetaPlan } from "./evaluate/metas.ts";
+import type { CompiledMeta, MetaPlan } from "./evaluate/metas.ts";
+import { Postponed } from "./evaluate/postponed.ts";
+import type { Known } from "./language/bounds.ts";
 import type { Band, EvalRule, Program } from "./program.ts";
 import type { Rule } from "./rulebook.ts";
 import type { Subject } from "./subject.ts";
@@ -56,6 +58,8 @@ class Run implements Running {
   readonly #subject: Subject;
   readonly #tally: Tally;
   readonly #reader: TextReader;
+  readonly #postponed: Postponed;
+  readonly #known: Known;
   readonly #memo = new Map<symbol, unknown>();
   /** What FreeMail has left of the body for `body` rules; null: all of it. */
   #body: readonly string[] | null = null;
@@ -67,7 +71,10 @@ class Run implements Running {
     this.#subject = subject;
     this.#options = options;
     this.#tally = new Tally(program, options.onHit ?? null);
-    this.#reader = new TextReader(program.templates, this.#tally, {
+    this.#postponed = new Postponed(program.rules.length);
+    const { pending } = this.#postponed;
+    this.#known = { counts: this.#tally.counts, pending, most: program.most, low: 0 };
+    this.#reader = new TextReader(program.templates, this.#tally, this.#postponed, {
       goOn: (rule) => this.#goOn(rule),
       explain: options.explain ?? false,
       fault: (rule, error) => options.onFault?.(rule, error),
@@ -104,6 +111,7 @@ class Run implements Running {
       for (const [name, about] of hits ?? []) this.#lateHit(name, about);
       this.#metas(this.#program.lateMetas);
     }
+    if (subrules) this.#postponed.pending.forEach((_, place) => this.#settle(place));
     const { total, hits: found } = this.#tally.sum(subrules, this.#stoppedAt !== null);
     const { settings } = this.#program.book;
     const captured = [...this.#tally.tags].map(([name, texts]) => [name, texts.join(" ")] as const);
@@ -148,7 +156,7 @@ class Run implements Running {
       proofs: this.#options.proofs,
       local,
       bayes,
-      hits: (name) => this.counts[places.get(name) ?? -1] ?? 0,
+      hits: (name) => this.#hits(places.get(name)),
       memo: <T>(key: symbol, make: () => T): T => {
         if (!memo.has(key)) memo.set(key, make());
         return memo.get(key) as T;
@@ -160,15 +168,51 @@ class Run implements Running {
     };
   }
 
+  #hits(place: number | undefined): number {
+    if (place === undefined) return 0;
+    this.#settle(place);
+    return this.counts[place]!;
+  }
+
   #metas(metas: MetaPlan): void {
     if (this.ended) return;
-    const { counts, touched } = this.#tally;
+    const { touched } = this.#tally;
+    const { pending } = this.#postponed;
     for (const meta of metas) {
       if (!meta.restless && touched[meta.index] === 0) continue;
-      const value = meta.evaluate(counts);
-      // An answer below 0 counts as one hit.
-      if (value !== 0) this.#tally.hit(meta.index, value < 0 ? 1 : value);
+      if (meta.postponable && waits(meta, pending)) {
+        pending[meta.index] = 1;
+        this.#tally.touch(meta.index);
+      } else this.#answer(meta);
     }
+  }
+
+  /** Finds out what has been postponed of a rule. */
+  #settle(place: number): void {
+    if (this.#postponed.pending[place] === 0) return;
+    const meta = this.#program.metas.get(place);
+    this.#postponed.pending[place] = 0;
+    if (meta === undefined) this.#reader.settle(place, this.#subject);
+    else this.#answer(meta);
+  }
+
+  /** Looks no further than what decides whether it hits. */
+  #answer(meta: CompiledMeta): void {
+    const { pending } = this.#postponed;
+    const { places } = meta;
+    let settled = 0;
+    for (let at = 0; at < places.length; at++) {
+      const place = places[at]!;
+      if (pending[place] === 0) continue;
+      // To ask each time would take the square of their number.
+      const isTime = (settled & (settled - 1)) === 0;
+      if (isTime && meta.bounds(this.#known) === 0 && this.#known.low === 0) return;
+      this.#settle(place);
+      settled++;
+    }
+    const value = meta.evaluate(this.counts);
+    // An answer below 0 counts as one hit.
+    if (value !== 0) this.#tally.hit(meta.index, value < 0 ? 1 : value);
   }
 
   /** Whether there is time for this rule. */
@@ -182,6 +226,12 @@ class Run implements Running {
     progress?.(rule.name);
     return true;
   }
+}
+
+/** Whether one that it names does. */
+function waits({ places }: CompiledMeta, pending: Uint8Array): boolean {
+  for (let at = 0; at < places.length; at++) if (pending[places[at]!] !== 0) return true;
+  return false;
 }
 
 type Step = (

@@ -50,6 +50,54 @@ function score(
 const hits = (rules: string, texts: Texts, asked?: Asked): Record<string, number> =>
   Object.fromEntries(score(rules, texts, asked).hits.map(({ rule, count }) => [rule, count]));
 
+describe("rules that only metas ask for", () => {
+  /** Names of the rules that ran, and of those that hit without subrules. */
+  function ran(rules: string, texts: Texts): { readonly ran: string[]; readonly hit: string[] } {
+    const program = compileProgram(bookOf(rules), { local: true, bayes: false });
+    const names: string[] = [];
+    const running = run(program, subjectOf(texts), {
+      proofs: PROOFS,
+      progress: (rule) => names.push(rule),
+    });
+    return { ran: names, hit: running.finish().hits.map(({ rule }) => rule) };
+  }
+
+  it("do not run where the others decide", () => {
+    const rules =
+      "body __A /one/\nbody __B /two/\nmeta C __A && __B\nmeta D __A || E\nbody E /one/";
+    expect(ran(rules, { body: ["x", "three"] })).toEqual({ ran: [], hit: [] });
+    expect(
+      ran("body __A /one/\nbody __B /two/\nmeta C __A && __B", { body: ["x", "one"] }),
+    ).toEqual({
+      ran: [],
+      hit: [],
+    });
+    expect(ran(rules, { body: ["x", "one two"] })).toEqual({
+      ran: ["E", "__A", "__B"],
+      hit: ["C", "D", "E"],
+    });
+  });
+
+  it("are asked through other metas, count every text, and are told when all is wanted", () => {
+    const rules =
+      "body __A /one/\ntflags __A multiple maxhits=5\nmeta __B __A > 2\nmeta __C !__B\nmeta D __C\nbody __E /one/";
+    expect(ran(rules, { body: ["x", "one one", "one"] })).toEqual({
+      ran: ["__A", "__A"],
+      hit: [],
+    });
+    expect(hits(rules, { body: ["x", "one one", "one"] })).toEqual({ __A: 3, __B: 1, __E: 1 });
+    expect(hits(rules, { body: ["x", "one one"] })).toEqual({ __A: 2, __C: 1, D: 1, __E: 1 });
+  });
+
+  it("are asked by eval functions", () => {
+    const asks: Eval = (context) => context.hits("__A") === 2;
+    const rules =
+      "loadplugin Mail::SpamAssassin::Plugin::HeaderEval\nbody __A /one/\ntflags __A multiple\nheader B eval:check_for_missing_to_header()\npriority B 5\nmeta C __A > 1";
+    const evals = { check_for_missing_to_header: asks };
+    expect(hits(rules, { body: ["one", "one"] }, { evals })).toEqual({ __A: 2, B: 1, C: 1 });
+  });
+});
+
 describe("run", () => {
   it("meets each line of the body by itself, the subject first", () => {
     const body = ["hello\n", "one two", "two\n"];

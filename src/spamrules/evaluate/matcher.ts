@@ -17,6 +17,8 @@ export interface Matcher {
   readonly setsTags: boolean;
   /** Whether to know that its first pattern matches is all there is to know. */
   readonly simple: boolean;
+  /** Whether nobody but metas asks for it: then it need not run before one does. */
+  readonly postponable: boolean;
   /** What any text has at least that its first pattern matches; null: nothing to speak of. */
   readonly least: Least | null;
 }
@@ -62,9 +64,16 @@ function matcher(
   const usesTags = patterns.some(({ tags }) => tags.size > 0);
   const setsTags = patterns.some(({ names }) => names.some((name) => TAG.test(name)));
   const simple = !usesTags && !setsTags && rule.maxHits === 1 && !rule.flags.has("nosubject");
+  const quiet = !usesTags && !setsTags && rule.shortcircuit === null;
+  const postponable = quiet && isDear(rule) && rule.name.startsWith("__") && all.length === 1;
   const facts = all[0] ?? null;
   const least = usesTags || facts?.least == null ? null : counting(facts.least);
-  return { index, rule, patterns, usesTags, setsTags, simple, least, facts };
+  return { index, rule, patterns, usesTags, setsTags, simple, postponable, least, facts };
+}
+
+/** A field is short: to meet it costs less than to remember that one could. */
+function isDear({ definition }: Rule): boolean {
+  return definition.type !== "header" || definition.field.name === "ALL";
 }
 
 const TAG = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*$/;

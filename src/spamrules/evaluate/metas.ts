@@ -1,6 +1,7 @@
 // When metas are answered: each as soon as all rules that it names have been, at the end of the band of the last of them, so that a
 // meta can end the run (shortcircuit) as early as in SpamAssassin; those that name a rule which never runs, or is answered outside of
 // the thread, at the very end. Used by program.ts; run.ts answers them.
+import type { Bounds } from "../language/bounds.ts";
 import { compileMeta } from "../language/meta.ts";
 import { runnableMetas } from "../language/meta-order.ts";
 import type { Rule, RuleBook } from "../rulebook.ts";
@@ -11,6 +12,11 @@ export interface CompiledMeta {
   evaluate(counts: ArrayLike<number>): number;
   /** Whether it may hit when nothing that it names has. */
   readonly restless: boolean;
+  /** Those that it names. */
+  readonly places: Int32Array;
+  readonly bounds: Bounds;
+  /** Whether nobody but other metas asks for it. */
+  readonly postponable: boolean;
 }
 
 /** In an order in which each finds the metas answered that it names. */
@@ -21,6 +27,7 @@ export interface MetaPlans {
   readonly priorities: readonly number[];
   at(priority: number): MetaPlan;
   readonly late: MetaPlan;
+  readonly byPlace: ReadonlyMap<number, CompiledMeta>;
   /** By place of a rule: places of the metas that name it. */
   readonly dependents: readonly (Int32Array | undefined)[];
 }
@@ -37,14 +44,25 @@ export function planMetas(book: RuleBook, { set, local, places }: Options): Meta
   /** The priority at whose end a meta is answered; Infinity: at the very end. */
   const answeredAt = new Map<string, number>();
   const dependents: number[][] = [];
+  const all = new Map<number, CompiledMeta>();
   const first = Math.min(...[...book.rules.values()].map(({ priority }) => priority), 0);
   for (const name of runnableMetas(book.rules, set)) {
     const rule = book.rules.get(name);
     const index = places.get(name);
     if (rule?.definition.type !== "meta" || index === undefined) continue;
     const indexOf = (other: string): number => places.get(other) ?? -1;
-    const { names, evaluate, atRest } = compileMeta(rule.definition.expression, indexOf, local);
-    const meta: CompiledMeta = { index, rule, evaluate, restless: atRest !== 0 };
+    const compiled = compileMeta(rule.definition.expression, indexOf, local);
+    const { names, evaluate, atRest } = compiled;
+    const meta: CompiledMeta = {
+      index,
+      rule,
+      evaluate,
+      restless: atRest !== 0,
+      places: Int32Array.from(names.map(indexOf).filter((place) => place >= 0)),
+      bounds: compiled.bounds,
+      postponable: isSubrule(rule) && rule.shortcircuit === null,
+    };
+    all.set(index, meta);
     let when = first;
     for (const other of names) {
       when = Math.max(when, answeredAt.get(other) ?? runsAt(book.rules.get(other), set));
@@ -59,8 +77,14 @@ export function planMetas(book: RuleBook, { set, local, places }: Options): Meta
     priorities: [...bands.keys()],
     at: (priority) => bands.get(priority) ?? [],
     late,
+    byPlace: all,
     dependents: dependents.map((list) => Int32Array.from(list)),
   };
+}
+
+/** A rule that only others count. */
+export function isSubrule({ name }: Rule): boolean {
+  return name.startsWith("__");
 }
 
 /** The priority at which a rule that is no meta has its answer; Infinity when that is not in this run. */

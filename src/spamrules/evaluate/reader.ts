@@ -7,6 +7,7 @@ import type { Rule } from "../rulebook.ts";
 import type { Subject } from "../subject.ts";
 import type { Matcher } from "./matcher.ts";
 import { partTexts } from "./mime-headers.ts";
+import type { Postponed } from "./postponed.ts";
 import type { Tally } from "./tally.ts";
 import type { Templates } from "./templates.ts";
 import type { FieldGroup, Group } from "./texts.ts";
@@ -33,11 +34,21 @@ export class TextReader {
   readonly #templates: Templates;
   readonly #tally: Tally;
   readonly #options: ReaderOptions;
+  readonly #postponed: Postponed;
 
-  constructor(templates: Templates, tally: Tally, options: ReaderOptions) {
+  constructor(templates: Templates, tally: Tally, postponed: Postponed, options: ReaderOptions) {
     this.#templates = templates;
     this.#tally = tally;
     this.#options = options;
+    this.#postponed = postponed;
+  }
+
+  /** Runs what has been postponed of a rule. */
+  settle(place: number, subject: Subject): void {
+    for (const { matcher, text, alphabet, name, at } of this.#postponed.take(place)) {
+      if (text === null) this.#mimeHeader(matcher, subject, name);
+      else this.#meet(matcher, text, alphabet, name, at);
+    }
   }
 
   /** Rules of a group against each of the texts. `name` is for explanations. */
@@ -68,8 +79,10 @@ export class TextReader {
       const { definition } = matcher.rule;
       if (definition.type !== "mimeheader" || !this.#options.goOn(matcher.rule)) continue;
       // QUIRK: SpamAssassin 4.0 takes a negated one for a hit whatever the fields say.
+      const { name } = definition.field;
       if (definition.negated) this.#tally.hit(matcher.index, 1);
-      else this.#mimeHeader(matcher, subject, definition.field.name);
+      else if (matcher.postponable) this.#postpone(matcher, null, "any", name, -1);
+      else this.#mimeHeader(matcher, subject, name);
     }
   }
 
@@ -113,8 +126,24 @@ export class TextReader {
     for (let i = 0; i < found; i++) this.#one(matchers[candidates[i]!]!, text, alphabet, name, at);
   }
 
-  /** A rule that hits at most once and captures nothing needs no more than a yes. */
   #one(matcher: Matcher, text: string, alphabet: Alphabet, name: string, at: number): void {
+    if (matcher.postponable) this.#postpone(matcher, text, alphabet, name, at);
+    else this.#meet(matcher, text, alphabet, name, at);
+  }
+
+  #postpone(
+    matcher: Matcher,
+    text: string | null,
+    alphabet: Alphabet,
+    name: string,
+    at: number,
+  ): void {
+    if (this.#postponed.pending[matcher.index] === 0) this.#tally.touch(matcher.index);
+    this.#postponed.add({ matcher, text, alphabet, name, at });
+  }
+
+  /** A rule that hits at most once and captures nothing needs no more than a yes. */
+  #meet(matcher: Matcher, text: string, alphabet: Alphabet, name: string, at: number): void {
     const { index, simple, least } = matcher;
     if (least !== null && !hasLeast(least, text)) return;
     if (!simple || this.#options.explain) {

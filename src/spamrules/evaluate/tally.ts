@@ -25,7 +25,7 @@ export class Tally {
   readonly #onHit: ((rule: Rule) => void) | null;
   /** By place of the rule. */
   readonly counts: Float64Array;
-  /** 1 for metas that name a rule which has hit. */
+  /** 1 for metas that name a rule which has hit, or may have. */
   readonly touched: Uint8Array;
   readonly tags = new Map<string, readonly string[]>();
   readonly #matched = new Map<number, Matched>();
@@ -49,11 +49,16 @@ export class Tally {
     this.counts[place] = before + (count > 0 ? count : 1);
     if (before !== 0) return;
     this.#hits.push(place);
-    for (const meta of this.#program.dependents[place] ?? NONE) this.touched[meta] = 1;
+    this.touch(place);
     const rule = this.#program.rules[place]!;
     if (rule.shortcircuit !== null) this.shortcircuit ??= this.#endedBy(rule, place);
     if (this.#enough !== null) this.#count(rule, place);
     this.#onHit?.(rule);
+  }
+
+  /** The metas that name the rule have to be answered. */
+  touch(place: number): void {
+    for (const meta of this.#program.dependents[place] ?? NONE) this.touched[meta] = 1;
   }
 
   explain(place: number, where: string, text: string): void {

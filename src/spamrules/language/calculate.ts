@@ -159,7 +159,8 @@ function anyOf(indices: Int32Array): Calculation {
   };
 }
 
-function divides(tree: Expression): boolean {
+/** Whether there is a division in it: then the whole value may be 0 because of its divisor. */
+export function divides(tree: Expression): boolean {
   if (tree.kind === "unary") return divides(tree.of);
   if (tree.kind === "choice") return [tree.when, tree.then, tree.otherwise].some(divides);
   if (tree.kind !== "fold") return false;

@@ -1,7 +1,8 @@
 // `meta` lines: whether one is believed, what it depends on, and the function that answers it. The rules of a book refer to one another
 // by name; whoever compiles gives each name a place in an array of hit counts.
+import { type Bounds, bounds } from "./bounds.ts";
 import { calculation, valueAtRest } from "./calculate.ts";
-import type { Calculation } from "./calculate.ts";
+import type { Calculation, Resolve } from "./calculate.ts";
 import { parseExpression, tokensOf } from "./expression.ts";
 import type { Expression } from "./expression.ts";
 
@@ -14,6 +15,8 @@ export interface Meta {
    */
   readonly evaluate: Calculation;
   readonly atRest: number;
+  /** Between which values the value is while counts are missing. */
+  readonly bounds: Bounds;
 }
 
 export const RULE_NAME = /^[_a-zA-Z][_a-zA-Z0-9]{0,127}$/;
@@ -61,12 +64,16 @@ export function compileMeta(
 ): Meta {
   const tree = parseTokens(tokensOf(expression));
   const names = namesIn(expression);
-  if (typeof tree === "string") return { names: [], evaluate: () => 0, atRest: 0 };
-  const evaluate = calculation(tree, (leaf) => {
+  if (typeof tree === "string") {
+    const nothing = bounds({ kind: "number", value: 0 }, () => ({ value: 0 }));
+    return { names: [], evaluate: () => 0, atRest: 0, bounds: nothing };
+  }
+  const resolve: Resolve = (leaf) => {
     if (leaf.name === "local_tests_only") return { value: local ? 1 : 0 };
     return { index: indexOf(leaf.name) };
-  });
-  return { names, evaluate, atRest: evaluate([]) };
+  };
+  const evaluate = calculation(tree, resolve);
+  return { names, evaluate, atRest: evaluate([]), bounds: bounds(tree, resolve) };
 }
 
 /** How often a meta with this value has hit: itself, at least 1 (also for values below 0). */

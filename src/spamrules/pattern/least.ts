@@ -15,15 +15,16 @@ export interface Least {
   readonly times: number;
 }
 
-/** Texts of which some are counted. Rules that ask for the same ones share them, and what was counted last. */
+/** Texts of which some are counted. Rules that ask for the same ones share them, and what was counted lately, by where. */
 interface Texts {
   readonly pattern: RegExp;
-  text: string;
-  found: number;
+  readonly found: Map<string, number>;
 }
 
 /** Texts that come oftener sort nothing out. */
 const TOO_OFTEN = 0.02;
+/** Counts that are kept: for the lines of one message. */
+const MOST_KEPT = 64;
 /** More are not counted. */
 const MOST_TIMES = 5;
 
@@ -45,18 +46,20 @@ export function counting({ source, times }: LeastSought): Least {
 function textsOf(source: string): Texts {
   const shared = known.get(source)?.deref();
   if (shared !== undefined) return shared;
-  const texts = { pattern: new RegExp(source, "g"), text: "", found: 0 };
+  const texts = { pattern: new RegExp(source, "g"), found: new Map<string, number>() };
   known.set(source, new WeakRef(texts));
   return texts;
 }
 
 /** Whether the text may have a match of the pattern. */
 export function hasLeast({ texts, times }: Least, text: string): boolean {
-  if (texts.text !== text) {
-    texts.found = count(texts.pattern, text);
-    texts.text = text;
+  let found = texts.found.get(text);
+  if (found === undefined) {
+    found = count(texts.pattern, text);
+    if (texts.found.size >= MOST_KEPT) texts.found.clear();
+    texts.found.set(text, found);
   }
-  return texts.found >= times;
+  return found >= times;
 }
 
 function count(pattern: RegExp, text: string): number {
