@@ -53,13 +53,8 @@ export class TextReader {
 
   /** Rules of a group against each of the texts. `name` is for explanations. */
   texts(group: Group, name: string, of: () => readonly string[]): void {
-    if (group.matchers.length === 0 && group.others.length === 0) return;
+    if (group.matchers.length === 0) return;
     const texts = of();
-    for (const matcher of group.others) {
-      const pattern = this.#patternFor(matcher);
-      if (pattern === null) continue;
-      texts.forEach((text, at) => this.#count(matcher, pattern, text, name, at));
-    }
     for (let at = 0; at < texts.length; at++) this.#text(group, texts[at]!, name, at);
   }
 
@@ -145,6 +140,10 @@ export class TextReader {
   /** A rule that hits at most once and captures nothing needs no more than a yes. */
   #meet(matcher: Matcher, text: string, alphabet: Alphabet, name: string, at: number): void {
     const { index, simple, least } = matcher;
+    if (matcher.usesTags) {
+      const pattern = this.#patternFor(matcher);
+      return pattern === null ? undefined : this.#count(matcher, pattern, text, name, at);
+    }
     if (least !== null && !hasLeast(least, text)) return;
     if (!simple || this.#options.explain) {
       return this.#count(matcher, this.#allOf(matcher, alphabet), text, name, at);

@@ -10,7 +10,7 @@ export interface Group {
   readonly prefilter: Prefilter;
   /** For plain texts (pattern/narrow.ts): the same one where they make no difference. */
   readonly plain: Prefilter;
-  /** Those that have to run anyway: negated ones, and those whose pattern is made for each message. */
+  /** Those that have to run anyway: header rules that are negated, or whose pattern is made for each message. */
   readonly others: readonly Matcher[];
 }
 
@@ -85,6 +85,7 @@ function kept({ facts: _, ...matcher }: NewMatcher): Matcher {
   return matcher;
 }
 
+/** A field that is not there is a text, too, for those with %{TAGS}. */
 function runsAnyway({ rule: { definition }, usesTags }: Matcher): boolean {
-  return usesTags || (definition.type === "header" && definition.negated);
+  return definition.type === "header" && (usesTags || definition.negated);
 }
