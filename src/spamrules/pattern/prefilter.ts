@@ -51,23 +51,23 @@ export class Prefilter {
   }
 
   /**
-   * Writes the numbers of the patterns that may match octets `start` to `end` into `into` (room for all of them), without those of
-   * `always`; returns how many.
+   * Writes the numbers of the patterns that may match octets `start` to `end` into `into` from `from` on (room for all of them), without
+   * those of `always`; returns the place behind them.
    */
-  candidates(octets: Uint8Array, start: number, end: number, into: Int32Array): number {
+  candidates(octets: Uint8Array, start: number, end: number, into: Int32Array, from = 0): number {
     const epoch = ++this.#epoch;
-    let count = 0;
+    let count = from;
     if (this.#windows !== null) {
       this.#windows.scan(octets, start, end);
-      count = this.#markWindows(epoch, into);
+      count = this.#markWindows(epoch, into, from);
     }
     if (this.#automaton === null) return count;
     const lists = this.#automaton.scan(octets, start, end, this.#told, epoch, this.#lists);
-    const { from, values: marks } = this.#marks;
+    const { from: starts, values: marks } = this.#marks;
     for (let at = 0; at < lists; at++) {
       const list = this.#lists[at]!;
-      const last = from[list + 1]!;
-      for (let mark = from[list]!; mark < last; mark++) {
+      const last = starts[list + 1]!;
+      for (let mark = starts[list]!; mark < last; mark++) {
         const pattern = marks[mark]! >> 3;
         const before = this.#marked[pattern] === epoch ? this.#bits[pattern]! : 0;
         const after = before | (1 << (marks[mark]! & 7));
@@ -81,8 +81,8 @@ export class Prefilter {
   }
 
   /** Sets the bit of each window that was found; patterns that have nothing else are candidates at once. */
-  #markWindows(epoch: number, into: Int32Array): number {
-    let count = 0;
+  #markWindows(epoch: number, into: Int32Array, from: number): number {
+    let count = from;
     const { found } = this.#windows!;
     for (let word = 0; word < found.length; word++) {
       for (let bits = found[word]!; bits !== 0; bits &= bits - 1) {
