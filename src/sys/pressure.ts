@@ -43,7 +43,11 @@ export function pressure(options: PressureOptions): Pressure {
     return free !== null && free - octets < reserve ? "disk" : null;
   };
   const look = async (): Promise<void> => {
-    crowded = resident() > maxResident;
+    try {
+      crowded = resident() > maxResident;
+    } catch {
+      // Node reads a file for it: without descriptors, say, nobody knows; it stays as it was.
+    }
     if (!looking) {
       looking = true;
       try {

@@ -84,3 +84,19 @@ it("has room when the file system does not answer", async () => {
   await open.look();
   expect([open.free, open.lack(MB), said]).toEqual([null, null, []]);
 });
+
+it("outlives a look at its memory that fails, and knows what it knew", async () => {
+  let octets = 2;
+  const resident = (): number => {
+    if (octets === 0) throw new Error("ENOSPC: no space left on device, uv_resident_set_memory");
+    return octets;
+  };
+  const room = await looked({ maxResident: 1, resident });
+  expect(room.lack(0)).toBe("memory");
+  octets = 0;
+  await room.look();
+  expect(room.lack(0)).toBe("memory");
+  octets = 1;
+  await room.look();
+  expect(room.lack(0)).toBeNull();
+});
