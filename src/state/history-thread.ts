@@ -2,6 +2,7 @@
 // much. Started by history.ts.
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
+import { patiently } from "./patiently.ts";
 import type { FromHistoryThread, HistoryThreadData, ToHistoryThread } from "./history.ts";
 
 const BUSY_MS = 5000;
@@ -37,7 +38,7 @@ let expired = 0;
 function opened(): Open {
   const db = new DatabaseSync(file, { timeout: BUSY_MS });
   try {
-    db.exec(SCHEMA);
+    patiently(() => db.exec(SCHEMA));
     const first = `SELECT seq, time FROM messages ORDER BY seq LIMIT ${EXPIRE_ROWS}`;
     const remove = (which: string): StatementSync =>
       db.prepare(`DELETE FROM messages WHERE seq IN (SELECT seq FROM (${first}) ${which})`);
