@@ -89,6 +89,13 @@ describe("rules that only metas ask for", () => {
     expect(hits(rules, { body: ["x", "one one"] })).toEqual({ __A: 2, __C: 1, D: 1, __E: 1 });
   });
 
+  it("run at once when too many texts would have to be remembered", () => {
+    const body = Array.from({ length: 30_000 }, (_, at) => (at === 29_999 ? "last" : "one"));
+    const rules =
+      "body __A /one|last/\nbody __B /last/\nmeta C __A && Z\nmeta D __B\nbody Z /zero/";
+    expect(ran(rules, { body })).toEqual({ ran: ["__A", "__B"], hit: ["D"] });
+  });
+
   it("are asked by eval functions", () => {
     const asks: Eval = (context) => context.hits("__A") === 2;
     const rules =

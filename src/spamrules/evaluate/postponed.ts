@@ -12,16 +12,26 @@ export interface Meeting {
   readonly at: number;
 }
 
+/** Meetings that are kept at once: more would be a memory without bound, for a message of 100,000 links say. */
+const MOST = 20_000;
+
 export class Postponed {
   /** By place of a rule: 1 when it waits. Metas wait, too. */
   readonly pending: Uint8Array;
   readonly #meetings = new Map<number, Meeting[]>();
+  #kept = 0;
 
   constructor(rules: number) {
     this.pending = new Uint8Array(rules);
   }
 
+  /** Whether no more can be added: rules run at once then. */
+  get isFull(): boolean {
+    return this.#kept >= MOST;
+  }
+
   add(meeting: Meeting): void {
+    this.#kept++;
     const { index } = meeting.matcher;
     this.pending[index] = 1;
     const known = this.#meetings.get(index);
@@ -34,6 +44,7 @@ export class Postponed {
     this.pending[place] = 0;
     const meetings = this.#meetings.get(place);
     this.#meetings.delete(place);
+    this.#kept -= meetings?.length ?? 0;
     return meetings ?? NONE;
   }
 }

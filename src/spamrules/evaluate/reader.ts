@@ -153,7 +153,8 @@ export class TextReader {
   }
 
   #one(matcher: Matcher, text: string, alphabet: Alphabet, name: string, at: number): void {
-    if (matcher.postponable) this.#postpone(matcher, text, alphabet, name, at);
+    if (matcher.postponable && !this.#postponed.isFull)
+      this.#postpone(matcher, text, alphabet, name, at);
     else this.#meet(matcher, text, alphabet, name, at);
   }
 

@@ -25,6 +25,8 @@ interface Texts {
 const TOO_OFTEN = 0.02;
 /** Counts that are kept: for the lines of one message. */
 const MOST_KEPT = 64;
+/** Characters of a text whose count is kept: longer than any line, so that no large message is held on to. */
+const LONGEST_KEPT = 8192;
 /** More are not counted. */
 const MOST_TIMES = 5;
 
@@ -57,7 +59,7 @@ export function hasLeast({ texts, times }: Least, text: string): boolean {
   if (found === undefined) {
     found = count(texts.pattern, text);
     if (texts.found.size >= MOST_KEPT) texts.found.clear();
-    texts.found.set(text, found);
+    if (text.length <= LONGEST_KEPT) texts.found.set(text, found);
   }
   return found >= times;
 }

@@ -1,7 +1,7 @@
 // What is known of patterns, kept in a file, so that only the first thread that meets a rule set has to find it out. The file is
 // believed only when it was written whole and by this very code. Used by engine-thread.ts and by commands.
 import { createHash, randomUUID } from "node:crypto";
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { KnownPatterns } from "./known-patterns.ts";
 
 /** Octets; the stock rules need 4 MiB. */
@@ -10,9 +10,10 @@ const MOST = 64 * 1024 * 1024;
 /** Nothing is known when the file is not there, cannot be read, or is not what it should be. */
 export function readKnown(file: string): KnownPatterns {
   try {
+    if (statSync(file).size > MOST) return new KnownPatterns();
     const text = readFileSync(file);
     const end = text.indexOf(0x0a);
-    if (end < 0 || text.length > MOST) return new KnownPatterns();
+    if (end < 0) return new KnownPatterns();
     const body = text.subarray(end + 1);
     if (text.subarray(0, end).toString("latin1") !== seal(body)) return new KnownPatterns();
     const entries: unknown = JSON.parse(body.toString("utf8"));
