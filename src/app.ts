@@ -36,7 +36,7 @@ import type { Address } from "./mail/address.ts";
 import type { Transaction } from "./mail/message.ts";
 import { ok } from "./mail/reply.ts";
 import type { RuleSource } from "./ruleset/source.ts";
-import { scoring, someoneAsks, type Scoring } from "./scoring.ts";
+import { scoring, hasMailToScore, type Scoring } from "./scoring.ts";
 import type { Listener } from "./servers/listener.ts";
 import type { SmtpHandler, SmtpListener } from "./servers/smtp.ts";
 import { smtpListener } from "./smtp-listener.ts";
@@ -207,7 +207,7 @@ class Rooms {
   /** What mail would else wait for. */
   async ready(): Promise<void> {
     if (deliversHere(this.config)) await this.local.ready();
-    if (someoneAsks(this.config)) await this.scoring.engine?.ready();
+    if (hasMailToScore(this.config)) await this.scoring.engine?.ready();
   }
 
   private servingClamd(): ReturnType<typeof clamdService> {

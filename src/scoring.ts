@@ -43,7 +43,7 @@ export interface Scoring {
 }
 
 /** Whether a listener has mail to score: where none has, nobody waits for the rules to be compiled, nor pays for them. */
-export function someoneAsks({ listener }: Config): boolean {
+export function hasMailToScore({ listener }: Config): boolean {
   return listener.some(({ protocol, role }) => {
     const takesMail = (protocol === "smtp" || protocol === "lmtp") && role === "filter";
     return takesMail || protocol === "spamd";

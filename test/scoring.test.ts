@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { parseConfig } from "../src/config.ts";
-import { someoneAsks } from "../src/scoring.ts";
+import { hasMailToScore } from "../src/scoring.ts";
 
 it.each([
   ["smtp", "", true],
@@ -11,5 +11,5 @@ it.each([
   ["http", "", false],
 ])("has the rules compiled at the start for %s %s: %s", (protocol, more, is) => {
   const text = `[[listener]]\nprotocol = "${protocol}"\nlisten = "127.0.0.1:1"\n${more}\n`;
-  expect(someoneAsks(parseConfig(text, "postern.toml"))).toBe(is);
+  expect(hasMailToScore(parseConfig(text, "postern.toml"))).toBe(is);
 });
