@@ -35,6 +35,8 @@ export interface LateAnswers {
 }
 
 export interface Running {
+  /** Hits by place of the rule in the program, without those of rules that still wait. */
+  readonly counts: Float64Array;
   /** What rules have captured and eval functions have set. */
   readonly tags: ReadonlyMap<string, readonly string[]>;
   /** Nothing that comes from outside counts any more: a rule has ended the run, or the deadline. */
@@ -78,6 +80,10 @@ class Run implements Running {
       fault: (rule, error) => options.onFault?.(rule, error),
       field: (name) => fieldText(subject, name),
     });
+  }
+
+  get counts(): Float64Array {
+    return this.#tally.counts;
   }
 
   get tags(): ReadonlyMap<string, readonly string[]> {
@@ -165,7 +171,7 @@ class Run implements Running {
   #hits(place: number | undefined): number {
     if (place === undefined) return 0;
     this.#settle(place);
-    return this.#tally.counts[place]!;
+    return this.counts[place]!;
   }
 
   #metas(metas: MetaPlan): void {
@@ -204,7 +210,7 @@ class Run implements Running {
       this.#settle(place);
       settled++;
     }
-    const value = meta.evaluate(this.#tally.counts);
+    const value = meta.evaluate(this.counts);
     // An answer below 0 counts as one hit.
     if (value !== 0) this.#tally.hit(meta.index, value < 0 ? 1 : value);
   }
