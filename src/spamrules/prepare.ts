@@ -1,10 +1,12 @@
 // Makes the Subject of a message: octets in, everything that rules ask for out, each computed when it is first asked for.
 import type { HtmlFacts } from "./html/facts.ts";
+import { type HeaderAddress, parseAddresses } from "./message/addresses.ts";
 import { envelopeFrom } from "./message/envelope-from.ts";
+import { lower } from "./message/octets.ts";
 import type { Parsed } from "./message/parse.ts";
 import { parseMessage } from "./message/parse.ts";
 import type { HtmlRenderer, Part } from "./message/part.ts";
-import { answer } from "./message/request.ts";
+import { requestFor, type Sources } from "./message/request.ts";
 import { bodyLines, rawLines } from "./message/text.ts";
 import { partsOf, readTree, type Tree } from "./message/tree.ts";
 import type { Relays } from "./received/relays.ts";
@@ -17,6 +19,8 @@ import { idnToAscii } from "./uri/idn.ts";
 
 /** SpamAssassin's own marks, which a sender could forge. */
 const OWN_FIELDS = /^x-spam-[^\n]*\n?$/;
+
+type Lines = readonly string[];
 
 /** What preparing needs besides the message. */
 export interface Tools {
@@ -40,86 +44,98 @@ export class Prepared implements Subject {
   readonly #tools: Tools;
   readonly #parsed: Parsed;
   readonly #tree: Tree;
+  readonly #sources: Sources;
   readonly #answers = new Map<string, readonly string[]>();
-  readonly #kept = new Map<string, unknown>();
+  readonly #joined = new Map<string, string>();
+  readonly #addresses = new Map<string, readonly HeaderAddress[]>();
+  readonly #lines: { text?: Lines; visible?: Lines; invisible?: Lines } = {};
+  #all: { readonly lines: Lines; readonly truncated: boolean } | undefined;
+  #envelopeFrom: string | null | undefined;
+  #pristine: string | undefined;
+  #parts: readonly Part[] | undefined;
+  #leaves: readonly Part[] | undefined;
+  #rawbody: Lines | undefined;
+  #flags: ReadonlySet<ParseFlag> | undefined;
+  #htmlParts: readonly HtmlFacts[] | undefined;
+  #html: HtmlFacts | null | undefined;
+  #relays: Relays | undefined;
+  #uris: FoundUris | undefined;
 
   constructor(octets: string, circumstances: Circumstances, tools: Tools) {
     this.circumstances = circumstances;
     this.#tools = tools;
     this.#parsed = parseMessage(octets);
+    const { fields, pristineHeaders } = this.#parsed;
     this.#tree = readTree(this.#parsed, {
       render: tools.render,
       normalize: tools.settings.normalizeCharset,
     });
-    this.#parsed.fields.remove(OWN_FIELDS);
-  }
-
-  #keep<T>(name: string, make: () => T): T {
-    if (!this.#kept.has(name)) this.#kept.set(name, make());
-    return this.#kept.get(name) as T;
+    fields.remove(OWN_FIELDS);
+    this.#sources = {
+      fields,
+      pristineHeaders,
+      boundaries: tools.finder.boundaries,
+      relays: () => this.relays,
+      all: () => this.#allFields.lines,
+      envelopeFrom: () => this.envelopeFrom,
+      addresses: (value) => this.#addressesIn(value),
+      added: (key) => this.#added(key),
+    };
   }
 
   get(field: string): string | undefined {
     const found = this.getAll(field);
     if (found.length < 2) return found[0];
-    return found.join(found[0]?.endsWith("\n") === true ? "" : "\n");
+    let joined = this.#joined.get(field);
+    if (joined === undefined) {
+      joined = found.join(found[0]?.endsWith("\n") === true ? "" : "\n");
+      this.#joined.set(field, joined);
+    }
+    return joined;
   }
 
   getAll(field: string): readonly string[] {
     let found = this.#answers.get(field);
     if (found === undefined) {
-      found = answer(this.#sources(), field);
+      found = requestFor(field)(this.#sources);
       this.#answers.set(field, found);
     }
     return found;
   }
 
-  #sources(): Parameters<typeof answer>[0] {
-    return this.#keep("sources", () => {
-      const all = (): readonly string[] => this.#all.lines;
-      const relays = (): Relays => this.relays;
-      const sender = (): string | null => this.envelopeFrom;
-      return {
-        fields: this.#parsed.fields,
-        pristineHeaders: this.#parsed.pristineHeaders,
-        boundaries: this.#tools.finder.boundaries,
-        metadata: (name: string) => this.#metadata(name),
-        get all() {
-          return all();
-        },
-        get relays() {
-          return relays();
-        },
-        get envelopeFrom() {
-          return sender();
-        },
-      };
-    });
+  #addressesIn(value: string): readonly HeaderAddress[] {
+    let found = this.#addresses.get(value);
+    if (found === undefined) {
+      found = parseAddresses(value);
+      this.#addresses.set(value, found);
+    }
+    return found;
   }
 
-  get #all(): { readonly lines: readonly string[]; readonly truncated: boolean } {
-    return this.#keep("all", () => this.#parsed.fields.all());
+  get #allFields(): { readonly lines: Lines; readonly truncated: boolean } {
+    return (this.#all ??= this.#parsed.fields.all());
   }
 
-  #metadata(name: string): string | null {
-    if (name === "x-senderdomain") {
+  #added(key: string): string | null {
+    if (key === "x-senderdomain") {
       const host = this.getAll("EnvelopeFrom:first:addr:host")[0];
       return host === undefined ? null : idnToAscii(host);
     }
-    if (name !== "x-authordomain") return null;
+    if (key !== "x-authordomain") return null;
     const hosts = new Set(this.getAll("From:addr:host"));
     return hosts.size === 0 ? null : [...hosts].map(idnToAscii).join(" ");
   }
 
   /** The envelope's sender as far as the header tells; null: unknown, "": the null sender. */
   get envelopeFrom(): string | null {
-    return this.#keep("envelopeFrom", () =>
-      envelopeFrom({
+    if (this.#envelopeFrom === undefined) {
+      this.#envelopeFrom = envelopeFrom({
         senderHeader: this.#tools.settings.envelopeSenderHeader,
         relays: () => this.relays,
         getAll: (field) => this.getAll(field),
-      }),
-    );
+      });
+    }
+    return this.#envelopeFrom;
   }
 
   get headerNames(): readonly string[] {
@@ -135,7 +151,7 @@ export class Prepared implements Subject {
   }
 
   get pristine(): string {
-    return this.#keep("pristine", () => this.pristineHeaders + this.pristineBody);
+    return (this.#pristine ??= this.pristineHeaders + this.pristineBody);
   }
 
   get root(): Part {
@@ -143,46 +159,48 @@ export class Prepared implements Subject {
   }
 
   get parts(): readonly Part[] {
-    return this.#keep("parts", () => partsOf(this.root).filter((part) => part.type !== ""));
+    return (this.#parts ??= partsOf(this.root).filter((part) => part.type !== ""));
   }
 
-  get #leaves(): readonly Part[] {
-    return this.#keep("leaves", () => this.parts.filter((part) => part.leaf));
+  get #leafParts(): readonly Part[] {
+    return (this.#leaves ??= this.parts.filter((part) => part.leaf));
   }
 
-  #lines(which: "text" | "visible" | "invisible"): readonly string[] {
-    return this.#keep(which, () => {
-      if (this.#leaves.length === 0) return [];
-      const subject = this.#parsed.fields.values("subject").at(-1);
-      const first = which === "invisible" ? null : `${subject ?? ""}\n`;
-      return bodyLines(this.#leaves, which, first, this.#tools.settings.bodyPartScanSize);
-    });
+  #linesOf(which: "text" | "visible" | "invisible"): Lines {
+    return (this.#lines[which] ??= this.#render(which));
   }
 
-  get body(): readonly string[] {
-    return this.#lines("text");
+  #render(which: "text" | "visible" | "invisible"): Lines {
+    if (this.#leafParts.length === 0) return [];
+    const subject = this.#parsed.fields.value("subject");
+    const first = which === "invisible" ? null : `${subject ?? ""}\n`;
+    return bodyLines(this.#leafParts, which, first, this.#tools.settings.bodyPartScanSize);
   }
 
-  get visibleBody(): readonly string[] {
-    return this.#lines("visible");
+  get body(): Lines {
+    return this.#linesOf("text");
   }
 
-  get invisibleBody(): readonly string[] {
-    return this.#lines("invisible");
+  get visibleBody(): Lines {
+    return this.#linesOf("visible");
   }
 
-  get rawbody(): readonly string[] {
-    return this.#keep("rawbody", () =>
-      rawLines(this.#leaves, this.#tools.settings.rawbodyPartScanSize),
-    );
+  get invisibleBody(): Lines {
+    return this.#linesOf("invisible");
+  }
+
+  get rawbody(): Lines {
+    const { rawbodyPartScanSize } = this.#tools.settings;
+    return (this.#rawbody ??= rawLines(this.#leafParts, rawbodyPartScanSize));
   }
 
   get flags(): ReadonlySet<ParseFlag> {
-    return this.#keep("flags", () => {
+    if (this.#flags === undefined) {
       const flags = new Set(this.#tree.flags);
-      if (this.#all.truncated) flags.add("truncated_header");
-      return flags;
-    });
+      if (this.#allFields.truncated) flags.add("truncated_header");
+      this.#flags = flags;
+    }
+    return this.#flags;
   }
 
   /** By boundary: 0 when it ended as often as it began. */
@@ -191,36 +209,35 @@ export class Prepared implements Subject {
   }
 
   get htmlParts(): readonly HtmlFacts[] {
-    return this.#keep("htmlParts", () => this.#leaves.flatMap((part) => part.rendered?.html ?? []));
+    return (this.#htmlParts ??= this.#leafParts.flatMap((part) => part.rendered?.html ?? []));
   }
 
   get html(): HtmlFacts | null {
-    return this.#keep("html", () => {
-      const last = this.#leaves.findLast((part) => part.rendered?.type === "text/html");
-      return last?.rendered?.html ?? null;
-    });
+    if (this.#html === undefined) {
+      const last = this.#leafParts.findLast((part) => part.rendered?.type === "text/html");
+      this.#html = last?.rendered?.html ?? null;
+    }
+    return this.#html;
   }
 
   get relays(): Relays {
-    return this.#keep("relays", () =>
-      relaysOf(this.#parsed.fields.values("received"), {
-        settings: this.#tools.settings,
-        lastField: (name) => this.#parsed.fields.values(name).at(-1),
-      }),
-    );
+    const { fields } = this.#parsed;
+    return (this.#relays ??= relaysOf(fields.values("received"), {
+      settings: this.#tools.settings,
+      lastField: (name) => fields.value(lower(name)) ?? undefined,
+    }));
   }
 
   get #found(): FoundUris {
-    return this.#keep("uris", () =>
-      this.#tools.finder.find({
-        body: this.body,
-        html: this.htmlParts,
-        signatures: () => [
-          ...this.#parsed.fields.values("dkim-signature"),
-          ...this.#parsed.fields.values("domainkey-signature"),
-        ],
-      }),
-    );
+    const { fields } = this.#parsed;
+    return (this.#uris ??= this.#tools.finder.find({
+      body: this.body,
+      html: this.htmlParts,
+      signatures: () => [
+        ...fields.values("dkim-signature"),
+        ...fields.values("domainkey-signature"),
+      ],
+    }));
   }
 
   get uris(): readonly string[] {

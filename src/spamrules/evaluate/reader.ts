@@ -80,7 +80,7 @@ export class TextReader {
 
   fields(groups: readonly FieldGroup[], subject: Subject): void {
     for (const group of groups) {
-      const value = fieldValue(subject, group.field);
+      const value = subject.get(group.field);
       if (value !== undefined) {
         for (const { index } of group.exists) this.#tally.hit(index, 1);
         this.#text(group, value, group.field, -1);
@@ -310,11 +310,4 @@ function collect(
       else texts.add(text);
     }
   }
-}
-
-/** All fields of the name; their line ends are theirs where they have any. */
-function fieldValue(subject: Subject, field: string): string | undefined {
-  const values = subject.getAll(field);
-  if (values.length === 0) return undefined;
-  return values.length === 1 ? values[0] : values.join(values[0]!.endsWith("\n") ? "" : "\n");
 }

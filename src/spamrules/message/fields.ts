@@ -8,6 +8,7 @@ const NONE: readonly string[] = [];
 
 interface Field {
   readonly name: string;
+  readonly key: string;
   readonly raw: string;
   decoded: string | null;
 }
@@ -18,9 +19,9 @@ export class Fields {
 
   /** Raw: all that stood behind the colon, folded, with its line end. */
   add(name: string, raw: string): void {
-    const field: Field = { name, raw, decoded: null };
-    this.#order.push(field);
     const key = lower(name);
+    const field: Field = { name, key, raw, decoded: null };
+    this.#order.push(field);
     const same = this.#byKey.get(key);
     if (same === undefined) this.#byKey.set(key, [field]);
     else same.push(field);
@@ -31,31 +32,27 @@ export class Fields {
     return this.#order.map((field) => field.name);
   }
 
-  has(name: string): boolean {
-    return this.#byKey.has(lower(name));
-  }
-
-  /** Unfolded and decoded, without line end. */
-  values(name: string): readonly string[] {
-    const key = lower(name);
-    return this.#byKey.get(key)?.map((field) => decoded(field, key)) ?? NONE;
+  /** Unfolded and decoded, without line end. Here and below, the key is the name in lower case. */
+  values(key: string): readonly string[] {
+    return this.#byKey.get(key)?.map(decoded) ?? NONE;
   }
 
   /** The last one, which counts where one is meant; null without one. */
-  value(name: string): string | null {
-    const key = lower(name);
+  value(key: string): string | null {
     const field = this.#byKey.get(key)?.at(-1);
-    return field === undefined ? null : decoded(field, key);
+    return field === undefined ? null : decoded(field);
   }
 
-  raws(name: string): readonly string[] {
-    return this.#byKey.get(lower(trim(name)))?.map((field) => field.raw) ?? NONE;
+  raws(key: string): readonly string[] {
+    return this.#byKey.get(key)?.map((field) => field.raw) ?? NONE;
   }
 
-  /** Takes fields away whose lower-case name fits. */
+  /** Takes fields away whose key fits. */
   remove(pattern: RegExp): void {
+    const before = this.#byKey.size;
     for (const key of this.#byKey.keys()) if (pattern.test(key)) this.#byKey.delete(key);
-    this.#order = this.#order.filter((field) => this.#byKey.has(lower(field.name)));
+    if (this.#byKey.size < before)
+      this.#order = this.#order.filter((field) => this.#byKey.has(field.key));
   }
 
   /**
@@ -66,9 +63,9 @@ export class Fields {
     let left = MOST_OCTETS;
     const taken = new Map<Field, string>();
     let truncated = false;
-    outer: for (const [key, fields] of this.#byKey) {
+    outer: for (const fields of this.#byKey.values()) {
       for (const field of fields) {
-        const line = `${field.name}: ${decoded(field, key)}\n`;
+        const line = `${field.name}: ${decoded(field)}\n`;
         left -= line.length;
         if (left < 0) {
           truncated = true;
@@ -82,8 +79,8 @@ export class Fields {
   }
 }
 
-function decoded(field: Field, key: string): string {
-  return (field.decoded ??= decodeField(trim(unfold(field.raw)), key));
+function decoded(field: Field): string {
+  return (field.decoded ??= decodeField(trim(unfold(field.raw)), field.key));
 }
 
 function unfold(raw: string): string {

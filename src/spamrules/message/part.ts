@@ -4,7 +4,7 @@ import { widen } from "../html/octets.ts";
 import type { MimePart } from "../subject.ts";
 import { textAsDeclared, textToUtf8 } from "./charset.ts";
 import type { Fields } from "./fields.ts";
-import { hasHighBits, lower } from "./octets.ts";
+import { hasHighBits, lower, trim } from "./octets.ts";
 import { decodeBase64, decodeQuotedPrintable } from "./transfer.ts";
 
 /** Renders HTML given as UTF-8 octets: html/render.ts. */
@@ -64,11 +64,11 @@ export class Part implements MimePart {
   }
 
   header(name: string): readonly string[] {
-    return this.fields.values(name);
+    return this.fields.values(lower(name));
   }
 
   rawHeader(name: string): readonly string[] {
-    return this.fields.raws(name);
+    return this.fields.raws(lower(trim(name)));
   }
 
   get raw(): readonly string[] {
