@@ -132,6 +132,7 @@ export class Prepared implements Subject {
       this.#envelopeFrom = envelopeFrom({
         senderHeader: this.#tools.settings.envelopeSenderHeader,
         relays: () => this.relays,
+        get: (field) => this.get(field),
         getAll: (field) => this.getAll(field),
       });
     }

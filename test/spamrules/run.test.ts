@@ -21,7 +21,9 @@ interface Texts {
 function subjectOf({ fields = {}, body = [], rawbody = [], uris = [], ...other }: Texts): Subject {
   const getAll = (field: string): readonly string[] => fields[field] ?? [];
   const { pristine = "", root = part({}), uriDetails = new Map() } = other;
-  const known = { getAll, body, rawbody, uris, pristine, root, uriDetails };
+  const get = (field: string): string | undefined =>
+    getAll(field).length === 0 ? undefined : getAll(field).join("");
+  const known = { get, getAll, body, rawbody, uris, pristine, root, uriDetails };
   return known as unknown as Subject;
 }
 

@@ -36,18 +36,24 @@ const paranoid = (glob: Glob): Glob => glob.replace(/[\0\\(]/g, "_");
 
 const compiled = (globs: readonly Glob[]): AddressList => {
   const exact = new Set(globs);
-  const ends: string[] = [];
+  const ends = new Set<string>();
   const others: Glob[] = [];
   for (const glob of globs) {
     const pattern = paranoid(glob);
-    if (/^\*[^*?]*$/.test(pattern)) ends.push(pattern.slice(1));
+    if (/^\*[^*?]*$/.test(pattern)) ends.add(pattern.slice(1));
     else if (/[*?]/.test(pattern) || pattern !== glob) others.push(pattern);
   }
+  const firsts = new Set([...ends].map((end) => end.charCodeAt(0)));
+  const endsSo = (text: string): boolean => {
+    for (let at = 0; at < text.length; at++)
+      if (firsts.has(text.charCodeAt(at)) && ends.has(text.slice(at))) return true;
+    return ends.has("");
+  };
   return (address) => {
     const small = lower(address);
     return (
       exact.has(small) ||
-      (!small.includes("\n") && ends.some((end) => small.endsWith(end))) ||
+      (!small.includes("\n") && endsSo(small)) ||
       others.some((glob) => like(glob, small))
     );
   };

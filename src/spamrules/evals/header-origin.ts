@@ -1,6 +1,7 @@
 // Eval functions of SpamAssassin's HeaderEval plugin that ask whether a message from a big mail service came by that service's own ways.
 import { addressOf } from "./address-of.ts";
 import { IP_SOURCE } from "../received/addresses.ts";
+import { oneBlank } from "../message/octets.ts";
 import type { Subject } from "../subject.ts";
 import type { EvalContext, Evals } from "./eval.ts";
 
@@ -13,13 +14,10 @@ const line = (source: string): RegExp => new RegExp(source.replaceAll("IP", () =
 
 const received = (subject: Subject): string => subject.get("Received") ?? "";
 
-/** As lines with blanks instead of line ends. */
-const flat = (text: string): string => text.replace(/[\t-\r ]+/g, " ");
-
 const FLAT = Symbol("Received in one line");
 
 const flatReceived = (context: EvalContext): string =>
-  context.memo(FLAT, () => flat(received(context.subject)));
+  context.memo(FLAT, () => oneBlank(received(context.subject)));
 
 const says = (subject: Subject, field: string, pattern: RegExp): boolean =>
   pattern.test(subject.get(field) ?? "");
@@ -82,6 +80,7 @@ const HOTMAIL_WAYS: readonly (readonly [by: "ip" | "organisation", RegExp])[] = 
 
 /** Whether a client called itself something that holds hotmail.com: by a word behind "from" or HELO, or behind "helo=" in one. */
 const saysHotmail = (lines: string): boolean => {
+  if (!lines.includes("hotmail.com")) return false;
   let introduced = false;
   for (const word of lines.split(" ")) {
     if (word.includes("hotmail.com")) {
@@ -146,7 +145,7 @@ const yahoo: Test = (context) => {
   const resent =
     (subject.get("Resent-From") ?? "") !== "" && (subject.get("Resent-To") ?? "") !== "";
   const relayed = resent ? (subject.get("X-Received") ?? "") : "";
-  const lines = relayed === "" ? flatReceived(context) : flat(relayed);
+  const lines = relayed === "" ? flatReceived(context) : oneBlank(relayed);
   if (isGated(context) || fromYahooHost(subject)) return false;
   if (/\bmailer\d+\.bulk\.scd\.yahoo\.com\b/.test(lines) && /@reply\.yahoo\.com$/i.test(from)) {
     return false;

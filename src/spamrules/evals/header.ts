@@ -97,7 +97,9 @@ const toInSubject: Eval = ({ subject }, [what]) => {
   const value = text(subject, "Subject");
   if (what === "address") return new RegExp(`\\b${quoted(to)}\\b`, "i").test(value);
   if (what !== "user") return false;
-  const name = quoted(to.replace(/@[^\n]*/, ""));
+  const user = to.replace(/@[^\n]*/, "");
+  if (!value.toLowerCase().includes(user.toLowerCase())) return false;
+  const name = quoted(user);
   const end = "(?=\\n?$)";
   return new RegExp(
     `^(?:(?:re|fw):[\\t-\\r ]*(?:\\w+[\\t-\\r ]+)?${name}${end}|(?-i:${name})[\\t-\\r ]*[,:;!?-](?:${end}|[\\t-\\r ])` +
@@ -139,6 +141,7 @@ const recipientInSender: Eval = ({ subject, book }) => {
   const boundaries = boundariesFor(book.settings);
   const domain = boundaries.trim(host);
   if (!boundaries.isValid(domain)) return false;
+  if (!from.toLowerCase().includes(domain.toLowerCase())) return false;
   return new RegExp(`\\b${quoted(domain)}[^\\n]${quoted(user)}@`, "i").test(from);
 };
 

@@ -1,4 +1,5 @@
 // Who sent the message by its envelope, as far as its header tells: EnvelopeFrom.
+import { lower } from "./octets.ts";
 import { senderByRelays } from "../received/trust.ts";
 import type { Relays } from "../received/relays.ts";
 
@@ -6,6 +7,7 @@ export interface EnvelopeFacts {
   readonly senderHeader: string | null;
   /** Asked for only when it counts. */
   relays(): Relays;
+  get(field: string): string | undefined;
   getAll(field: string): readonly string[];
 }
 
@@ -33,21 +35,13 @@ export function envelopeFrom(facts: EnvelopeFacts): string | null {
   for (const [name, final] of GUESSES) {
     const sender = facts.getAll(`${name}:first:addr`)[0];
     if (sender === undefined) continue;
-    if (!isBelowReceived(facts.getAll("ALL"), name)) return sender;
+    if (!isBelowReceived(facts.get("ALL") ?? "", name)) return sender;
     if (final) return null;
   }
   return null;
 }
 
-function isBelowReceived(fields: readonly string[], name: string): boolean {
-  let received = false;
-  for (const line of fields.join("").split("\n")) {
-    if (received && startsWith(line, `${name}:`)) return true;
-    received ||= startsWith(line, "Received:");
-  }
-  return false;
-}
-
-function startsWith(line: string, start: string): boolean {
-  return line.slice(0, start.length).toLowerCase() === start.toLowerCase();
+function isBelowReceived(fields: string, name: string): boolean {
+  const received = /(?:^|\n)received:/i.exec(fields);
+  return received !== null && lower(fields.slice(received.index)).includes(`\n${lower(name)}:`);
 }

@@ -24,6 +24,11 @@ export function trim(text: string): string {
   return trimEnd(start === 0 ? text : text.slice(start));
 }
 
+/** One blank for each run of white space. Blanks that stand alone, as nearly all do, are left where they are. */
+export function oneBlank(text: string): string {
+  return text.replace(/[\t-\r][\t-\r ]*| [\t-\r ]+/g, " ");
+}
+
 /** A to Z only: octets above 127 have no case. */
 export function lower(text: string): string {
   if (!hasHighBits(text)) return text.toLowerCase();

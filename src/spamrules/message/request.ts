@@ -9,7 +9,7 @@ import type { HeaderAddress } from "./addresses.ts";
 import { decodeField } from "./encoded-word.ts";
 import type { Fields } from "./fields.ts";
 import { hostIn } from "./host-in.ts";
-import { lower, trim } from "./octets.ts";
+import { lower, oneBlank, splitLines, trim } from "./octets.ts";
 import { receivedRange, rawFields } from "./ranges.ts";
 
 /** What the answers come from; what costs is asked for only when it counts. */
@@ -17,14 +17,14 @@ export interface Sources {
   readonly fields: Fields;
   readonly pristineHeaders: string;
   readonly boundaries: Boundaries;
-  relays(): Relays;
+  readonly relays: () => Relays;
   /** "Name: value\n" of all fields. */
-  all(): readonly string[];
-  envelopeFrom(): string | null;
+  readonly all: () => readonly string[];
+  readonly envelopeFrom: () => string | null;
   /** Of a field's value. */
-  addresses(value: string): readonly HeaderAddress[];
+  readonly addresses: (value: string) => readonly HeaderAddress[];
   /** X-SenderDomain and X-AuthorDomain, which SpamAssassin adds, by lower-case name. */
-  added(key: string): string | null;
+  readonly added: (key: string) => string | null;
 }
 
 const RELAYS: Readonly<Record<string, "trusted" | "untrusted" | "internal" | "external">> = {
@@ -104,9 +104,7 @@ function wholeHeader(name: string, raw: boolean): Request | null {
   if (name === "ALL")
     return raw ? ({ pristineHeaders }) => rawFields(pristineHeaders) : ({ all }) => all();
   const lines = (sources: Sources): readonly string[] =>
-    raw
-      ? rawFields(sources.pristineHeaders)
-      : sources.all().flatMap((field) => field.split(/(?<=\n)(?!$)/));
+    raw ? rawFields(sources.pristineHeaders) : sources.all().flatMap(splitLines);
   // One more: the field that was added by the last trusted host, though about one that is not.
   const trusted = ({ relays }: Sources): number => relays().lastTrustedField + 1;
   const internal = ({ relays }: Sources): number => relays().lastInternalField + 1;
@@ -188,7 +186,7 @@ function namesOf(addresses: readonly HeaderAddress[], raw: boolean): string[] {
 /** One blank for each white space, one pair of single quotes around all taken off. */
 function tidyName(name: string): string {
   if (!/[^\t-\r ]/.test(name)) return name;
-  return trim(name.replace(/[\t-\r ]+/g, " ")).replace(/^'([^\n]*?)'$/, "$1");
+  return trim(oneBlank(name)).replace(/^'([^\n]*?)'$/, "$1");
 }
 
 function hostOf(boundaries: Boundaries, value: string, isAddress: boolean): string | null {

@@ -1,5 +1,6 @@
 // Dates of mail as SpamAssassin reads them: more forgiving than RFC 5322, and with its own way out of impossible ones. For the eval
 // functions that compare Date with Received.
+import { oneBlank } from "../message/octets.ts";
 
 const MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
 const MONTH = "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
@@ -111,7 +112,7 @@ const zoneOf = (rest: string): string => {
 
 /** Seconds since 1970; null when no date can be seen. Impossible times are moved to the next possible; unknown zones are Greenwich. */
 export const parseMailDate = (text: string): number | null => {
-  const taken = takeDay(` ${text} `.replace(/, */g, " ").replace(/[\t-\r ]+/g, " "));
+  const taken = takeDay(oneBlank(` ${text} `.replace(/, */g, " ")));
   if (taken === null) return null;
   const clock = / (\d?\d):(\d\d)(?::(\d\d))? /.exec(taken.rest);
   const zone = zoneOf(clock === null ? taken.rest : taken.rest.replace(clock[0], " "));

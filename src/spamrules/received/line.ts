@@ -1,5 +1,6 @@
 // Reads one Received line: cleans it up, notes what stands anywhere in it, has the tables read the rest, and makes a relay of it.
 import { IP_SOURCE, startsPrivate } from "./addresses.ts";
+import { oneBlank } from "../message/octets.ts";
 import { authOf } from "./auth.ts";
 import { dismisses, readWith, reads, type Draft, type Reading } from "./draft.ts";
 import { GENERAL, WEBMAIL } from "./general.ts";
@@ -47,17 +48,15 @@ const withoutDate = (line: string): string => {
 
 /** One blank for any white space, none at the ends, no semicolon behind. */
 const tidied = (field: string): string => {
-  const line = field
-    .slice(0, MAX_LINE)
-    .replace(/[\t-\r ]+/g, " ")
-    .replace(/^ /, "")
-    .replace(/ $/, "");
+  const line = oneBlank(field.slice(0, MAX_LINE));
+  const start = line.startsWith(" ") ? 1 : 0;
   let end = line.length;
-  while (end > 0 && line[end - 1] === ";") {
+  if (end > start && line.endsWith(" ")) end--;
+  while (end > start && line[end - 1] === ";") {
     end--;
-    if (line[end - 1] === " ") end--;
+    if (end > start && line[end - 1] === " ") end--;
   }
-  return line.slice(0, end);
+  return line.slice(start, end);
 };
 
 /** Lines that say nothing of a hop, seen at once: of programs, without "from", of local hand-over, of servers that write names only. */
@@ -137,7 +136,9 @@ const understood = (line: string, draft: Draft): "enough" | "skip" | null => {
 };
 
 /** An address without "IPv6:", brackets, zone, and the prefix of an IPv4 address in IPv6. */
-const bareIp = (ip: string): string =>
+const bareIp = (ip: string): string => (/^[\d.]+$/.test(ip) ? ip : withoutDress(ip));
+
+const withoutDress = (ip: string): string =>
   ip
     .replace(/^ipv6:/i, "")
     .replace(/^\[/, "")

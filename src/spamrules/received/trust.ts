@@ -45,9 +45,15 @@ const listsOf = (settings: TrustSettings): Lists => {
 /** Perl's truth: neither "" nor "0". */
 const given = (text: string | null): text is string => text !== null && text !== "" && text !== "0";
 
-const asText = (hop: Hop, envfrom: string | null): string =>
-  `[ ip=${hop.ip} rdns=${hop.rdns} helo=${hop.helo} by=${hop.by} ident=${hop.ident} ` +
-  `envfrom=${given(envfrom) ? envfrom : ""} intl=0 id=${hop.id} auth=${hop.auth} msa=0 ]`;
+const asText = (hop: Hop, envfrom: string | null, internal: boolean, msa: boolean): string => {
+  const text =
+    `[ ip=${hop.ip} rdns=${hop.rdns} helo=${hop.helo} by=${hop.by} ident=${hop.ident} ` +
+    `envfrom=${given(envfrom) ? envfrom : ""} intl=${internal ? 1 : 0} id=${hop.id} auth=${hop.auth} msa=0 ]`;
+  // QUIRK: SpamAssassin fills it in afterwards, where it first sees it: that may be in what the client calls its way of proving itself.
+  return msa || hop.auth.includes(" msa=")
+    ? text.replace(/ msa=\d /, ` msa=${msa ? 1 : 0} `)
+    : text;
+};
 
 /** The walk from our own server outwards. */
 class Walk {
@@ -89,10 +95,7 @@ class Walk {
       trusted: this.#inTrusted,
       field,
     };
-    const text = asText(hop, envfrom)
-      .replace(/ intl=\d /, ` intl=${relay.internal ? 1 : 0} `)
-      .replace(/ msa=\d /, ` msa=${msa ? 1 : 0} `);
-    this.texts.set(relay, text);
+    this.texts.set(relay, asText(hop, envfrom, relay.internal, msa));
     (this.#inTrusted ? this.trusted : this.untrusted).push(relay);
     (this.#inInternal ? this.internal : this.external).push(relay);
     this.#fetchersCount = this.#inTrusted;
