@@ -21,8 +21,11 @@ interface Texts {
 function subjectOf({ fields = {}, body = [], rawbody = [], uris = [], ...other }: Texts): Subject {
   const getAll = (field: string): readonly string[] => fields[field] ?? [];
   const { pristine = "", root = part({}), uriDetails = new Map() } = other;
-  const get = (field: string): string | undefined =>
-    getAll(field).length === 0 ? undefined : getAll(field).join("");
+  const get = (field: string): string | undefined => {
+    const texts = getAll(field);
+    const joiner = texts[0]?.endsWith("\n") === true ? "" : "\n";
+    return texts.length === 0 ? undefined : texts.join(joiner);
+  };
   const known = { get, getAll, body, rawbody, uris, pristine, root, uriDetails };
   return known as unknown as Subject;
 }

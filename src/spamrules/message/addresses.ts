@@ -12,8 +12,6 @@ export interface HeaderAddress {
   readonly user: string | null;
   readonly host: string | null;
   readonly comment: string | null;
-  /** The host is no name that DNS could hold. */
-  readonly invalid: boolean;
 }
 
 const MAIL =
@@ -72,8 +70,7 @@ function complete(
     address = parts[0] + address.slice(parts[0].length).replace(/^[^\n]*/, "");
   const user = parts?.[1] ?? null;
   const host = parts?.[2] ?? null;
-  const invalid = host === null || !isFqdn(idnToAscii(host), true);
-  return { phrase, address, user, host, comment, invalid };
+  return { phrase, address, user, host, comment };
 }
 
 /** A name that is an address itself, with a host that could be one. */
