@@ -193,6 +193,15 @@ describe("run", () => {
     expect(hits(plugin + rules, { root })).toEqual({ A: 1, B: 2 });
   });
 
+  it("takes a field that a part does not have for no text, and looks at the parts in its range only", () => {
+    const root = part({ "content-type": "text/x" }, part({ "content-id": "<a>" }));
+    const plugin = "loadplugin Mail::SpamAssassin::Plugin::MIMEHeader\n";
+    const rules =
+      "mimeheader A Content-Id =~ /^$/\nmimeheader B Content-Id =~ /^z$/\nmimeheader C Content-Id =~ /^z$/ [if-unset: z]\n" +
+      "mimeheader D Content-Id =~ /a/\ntflags D range=1\nmimeheader E Content-Id =~ /a/\ntflags E range=2";
+    expect(hits(plugin + rules, { root })).toEqual({ A: 1, C: 1, E: 1 });
+  });
+
   it("wants all tests of uri_detail to fit one address", () => {
     const plugin = "loadplugin Mail::SpamAssassin::Plugin::URIDetail\n";
     const detail = {

@@ -1,5 +1,5 @@
 // `mimeheader` rules: a pattern against one header field of each part, the message itself being the first. Used by run.ts.
-import type { Definition, Rule } from "../rulebook.ts";
+import type { Definition, FieldName, Rule } from "../rulebook.ts";
 import type { MimePart, Subject } from "../subject.ts";
 import type { Matcher } from "./matcher.ts";
 
@@ -8,7 +8,27 @@ type MimeHeader = Extract<Definition, { type: "mimeheader" }>;
 /** Part number from 1 on (0: all of them together), and the text that the pattern meets there. */
 export type PartText = readonly [part: number, text: string];
 
-/** The texts in order; the rule's hits are those in the first text that its pattern matches. */
+/** Parts behind so many are not looked at. */
+const MOST_PARTS = 1000;
+
+/** Whether it is a rule that asks each part for no more than a yes, so that it can be read with others of its field. */
+export function isPlain({ rule, simple }: Matcher): boolean {
+  const { negated, ifUnset } = rule.definition as MimeHeader;
+  const { flags } = rule;
+  return simple && !negated && ifUnset === null && !flags.has("concat") && !isRanged(flags);
+}
+
+/** What the parts have in the field; "" where they have none. */
+export function fieldTexts(field: FieldName, subject: Subject): readonly string[] {
+  const texts: string[] = [];
+  for (const part of inOrder(subject.root)) {
+    if (texts.length === MOST_PARTS) break;
+    texts.push(valueIn(part, field, null));
+  }
+  return texts;
+}
+
+/** The texts of one rule in order; the rule's hits are those in the first text that its pattern matches. */
 export function* partTexts(matcher: Matcher, subject: Subject): Generator<PartText> {
   const { rule } = matcher;
   const definition = rule.definition as MimeHeader;
@@ -20,7 +40,7 @@ export function* partTexts(matcher: Matcher, subject: Subject): Generator<PartTe
     number++;
     if (number > last) break;
     if (number < first) continue;
-    const text = valueIn(part, definition);
+    const text = valueIn(part, definition.field, definition.ifUnset);
     if (!concat) yield [number, text];
     else all += text.endsWith("\n") ? text : `${text}\n`;
   }
@@ -33,10 +53,16 @@ function range({ flags }: Rule): readonly [number, number] {
     const found = /^range=(\d+)?(-)?(\d+)?$/.exec(flag);
     if (found === null) continue;
     const [, first, to, last] = found;
-    if (to === undefined) return first === undefined ? [0, 1000] : [Number(first), Number(first)];
-    return [Number(first ?? 0), Number(last ?? 1000)];
+    if (to === undefined)
+      return first === undefined ? [0, MOST_PARTS] : [Number(first), Number(first)];
+    return [Number(first ?? 0), Number(last ?? MOST_PARTS)];
   }
-  return [0, 1000];
+  return [0, MOST_PARTS];
+}
+
+function isRanged(flags: ReadonlySet<string>): boolean {
+  for (const flag of flags) if (flag.startsWith("range=")) return true;
+  return false;
 }
 
 function* inOrder(root: MimePart): Generator<MimePart> {
@@ -48,7 +74,7 @@ function* inOrder(root: MimePart): Generator<MimePart> {
 }
 
 /** The last field of that name; a raw one that is missing is "" whatever [if-unset:] says. */
-function valueIn(part: MimePart, { field, ifUnset }: MimeHeader): string {
+function valueIn(part: MimePart, field: FieldName, ifUnset: string | null): string {
   const raw = field.modifiers.includes("raw");
   if (field.name === "ALL") return allOf(part, raw);
   if (raw) return part.rawHeader(field.name.toLowerCase()).at(-1) ?? "";

@@ -7,11 +7,11 @@ import type { Captured } from "../pattern/translate.ts";
 import type { Rule } from "../rulebook.ts";
 import type { Subject } from "../subject.ts";
 import type { Matcher } from "./matcher.ts";
-import { partTexts } from "./mime-headers.ts";
+import { fieldTexts, partTexts } from "./mime-headers.ts";
 import type { Postponed } from "./postponed.ts";
 import type { Tally } from "./tally.ts";
 import type { Templates } from "./templates.ts";
-import type { FieldGroup, Group } from "./texts.ts";
+import type { FieldGroup, Group, MimePlan } from "./texts.ts";
 import { fittingUri } from "./uri-details.ts";
 
 export interface ReaderOptions {
@@ -89,8 +89,12 @@ export class TextReader {
     }
   }
 
-  mimeHeaders(matchers: readonly Matcher[], subject: Subject): void {
-    for (const matcher of matchers) {
+  mimeHeaders({ groups, others }: MimePlan, subject: Subject): void {
+    for (const group of groups) {
+      const texts = fieldTexts(group.field, subject);
+      texts.forEach((text, at) => this.#text(group, text, group.name, at));
+    }
+    for (const matcher of others) {
       const { definition } = matcher.rule;
       if (definition.type !== "mimeheader" || !this.#options.goOn(matcher.rule)) continue;
       // QUIRK: SpamAssassin 4.0 takes a negated one for a hit whatever the fields say.
@@ -266,7 +270,7 @@ export class TextReader {
     if (left <= 0 || (at === 0 && name === "body" && rule.flags.has("nosubject"))) return;
     if (!this.#options.goOn(rule)) return;
     const { pattern, names } = own ?? matcher.patterns[0]!.all();
-    const captured = new Map<string, Set<string>>();
+    const captured = setsTags ? new Map<string, Set<string>>() : null;
     let hits = 0;
     pattern.lastIndex = 0;
     while (hits < left) {
@@ -276,9 +280,10 @@ export class TextReader {
         this.#tally.explain(index, place(name, at), found[0]);
       hits++;
       if (found[0] === "") pattern.lastIndex++;
-      if (setsTags) collect(captured, names, found);
+      if (captured !== null) collect(captured, names, found);
     }
     if (hits > 0) this.#tally.hit(index, hits);
+    if (captured === null) return;
     for (const [tag, texts] of captured) this.#tally.tags.set(tag, [...texts]);
   }
 }

@@ -1,7 +1,8 @@
 // Rules sorted by the text that they read, with a prefilter for each kind of text. Used by program.ts; run.ts goes through them.
 import { Prefilter } from "../pattern/prefilter.ts";
-import type { FieldName } from "../rulebook.ts";
+import type { FieldName, Rule } from "../rulebook.ts";
 import type { Matcher, NewMatcher } from "./matcher.ts";
+import { isPlain } from "./mime-headers.ts";
 
 /** Rules that read the same texts. */
 export interface Group {
@@ -20,13 +21,26 @@ export interface FieldGroup extends Group {
   readonly exists: readonly Matcher[];
 }
 
+/** Rules that read the same field of each part. */
+export interface MimeGroup extends Group {
+  readonly field: FieldName;
+  /** For explanations. */
+  readonly name: string;
+}
+
+export interface MimePlan {
+  readonly groups: readonly MimeGroup[];
+  /** Those that do not look at each part by itself, or want more than one hit. */
+  readonly others: readonly Matcher[];
+}
+
 export interface TextPlan {
   readonly fields: readonly FieldGroup[];
   readonly body: Group;
   readonly uri: Group;
   readonly rawbody: Group;
   readonly full: Group;
-  readonly mimeHeaders: readonly Matcher[];
+  readonly mimeHeaders: MimePlan;
   readonly uriDetails: readonly Matcher[];
 }
 
@@ -39,7 +53,7 @@ export function planTexts(matchers: readonly NewMatcher[]): TextPlan {
     uri: group(of("uri")),
     rawbody: group(of("rawbody")),
     full: group(of("full")),
-    mimeHeaders: of("mimeheader").map(kept),
+    mimeHeaders: mimePlan(of("mimeheader")),
     uriDetails: of("uri_detail").map(kept),
   };
 }
@@ -64,6 +78,20 @@ function fieldGroups(matchers: readonly NewMatcher[]): FieldGroup[] {
     exists: all.filter(({ rule }) => rule.definition.type === "exists").map(kept),
     ...group(all.filter(({ rule }) => rule.definition.type === "header")),
   }));
+}
+
+function mimePlan(all: readonly NewMatcher[]): MimePlan {
+  const byField = Map.groupBy(all.filter(isPlain), ({ rule }) => fieldKey(fieldOf(rule)));
+  const groups = [...byField.values()].map((same) => {
+    const field = fieldOf(same[0]!.rule);
+    return { ...group(same), field, name: `${field.name} of part` };
+  });
+  return { groups, others: all.filter((matcher) => !isPlain(matcher)).map(kept) };
+}
+
+function fieldOf({ definition }: Rule): FieldName {
+  if (definition.type !== "mimeheader") throw new TypeError(definition.type);
+  return definition.field;
 }
 
 function group(all: readonly NewMatcher[]): Group {
