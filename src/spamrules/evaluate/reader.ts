@@ -84,7 +84,7 @@ export class TextReader {
       if (value !== undefined) {
         for (const { index } of group.exists) this.#tally.hit(index, 1);
         this.#text(group, value, group.field, -1);
-      } else for (const matcher of group.matchers) this.#missing(matcher, group.field);
+      } else for (const matcher of group.missing) this.#missing(matcher, group.field);
       for (const matcher of group.others) this.#other(matcher, value, group.field);
     }
   }

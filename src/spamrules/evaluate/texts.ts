@@ -19,6 +19,8 @@ export interface FieldGroup extends Group {
   /** As Subject.get() takes it. */
   readonly field: string;
   readonly exists: readonly Matcher[];
+  /** Those that may have something to say of a message without the field. */
+  readonly missing: readonly Matcher[];
 }
 
 /** Rules that read the same field of each part. */
@@ -73,11 +75,24 @@ function fieldGroups(matchers: readonly NewMatcher[]): FieldGroup[] {
     if (known === undefined) byField.set(key, [matcher]);
     else known.push(matcher);
   }
-  return [...byField].map(([field, all]) => ({
-    field,
-    exists: all.filter(({ rule }) => rule.definition.type === "exists").map(kept),
-    ...group(all.filter(({ rule }) => rule.definition.type === "header")),
-  }));
+  return [...byField].map(([field, all]) => {
+    const same = group(all.filter(({ rule }) => rule.definition.type === "header"));
+    return {
+      field,
+      exists: all.filter(({ rule }) => rule.definition.type === "exists").map(kept),
+      missing: whenMissing(same),
+      ...same,
+    };
+  });
+}
+
+/** Such a field is a text without octets, in which the prefilter would find nothing, or what [if-unset:] says. */
+function whenMissing({ matchers, prefilter }: Group): Matcher[] {
+  const always = new Set(prefilter.always);
+  return matchers.filter(({ rule: { definition }, setsTags }, number) => {
+    const isSet = definition.type === "header" && (definition.ifUnset ?? "") !== "";
+    return isSet || setsTags || always.has(number);
+  });
 }
 
 function mimePlan(all: readonly NewMatcher[]): MimePlan {
