@@ -21,6 +21,8 @@ export interface Matcher {
   readonly postponable: boolean;
   /** What any text has at least that its first pattern matches; null: nothing to speak of. */
   readonly least: Least | null;
+  /** Octets that any match of its first pattern takes at least. */
+  readonly shortest: number;
 }
 
 /** With what its first pattern looks for; null for `exists`. */
@@ -68,7 +70,8 @@ function matcher(
   const postponable = quiet && isDear(rule) && rule.name.startsWith("__") && all.length === 1;
   const facts = all[0] ?? null;
   const least = usesTags || facts?.least == null ? null : counting(facts.least);
-  return { index, rule, patterns, usesTags, setsTags, simple, postponable, least, facts };
+  const shortest = facts?.shortest ?? 0;
+  return { index, rule, patterns, usesTags, setsTags, simple, postponable, least, shortest, facts };
 }
 
 /** A field is short: to meet it costs less than to remember that one could. */

@@ -157,6 +157,7 @@ export class TextReader {
   }
 
   #one(matcher: Matcher, text: string, alphabet: Alphabet, name: string, at: number): void {
+    if (text.length < matcher.shortest) return;
     if (matcher.postponable && !this.#postponed.isFull)
       this.#postpone(matcher, text, alphabet, name, at);
     else this.#meet(matcher, text, alphabet, name, at);
@@ -270,9 +271,14 @@ export class TextReader {
     if (left <= 0 || (at === 0 && name === "body" && rule.flags.has("nosubject"))) return;
     if (!this.#options.goOn(rule)) return;
     const { pattern, names } = own ?? matcher.patterns[0]!.all();
+    pattern.lastIndex = 0;
+    if (matcher.shortest > 0 && !setsTags && !this.#options.explain) {
+      const found = countOf(pattern, text, left);
+      if (found > 0) this.#tally.hit(index, found);
+      return;
+    }
     const captured = setsTags ? new Map<string, Set<string>>() : null;
     let hits = 0;
-    pattern.lastIndex = 0;
     while (hits < left) {
       const found = pattern.exec(text);
       if (found === null) break;
@@ -294,6 +300,13 @@ function alphabetFor(group: Group, text: string): Alphabet {
 
 function prefilterOf({ plain, prefilter }: Group, alphabet: Alphabet): Prefilter {
   return alphabet === "plain" ? plain : prefilter;
+}
+
+/** Of a pattern whose matches take an octet at least. */
+function countOf(pattern: RegExp, text: string, most: number): number {
+  let found = 0;
+  while (found < most && pattern.test(text)) found++;
+  return found;
 }
 
 function place(name: string, at: number): string {

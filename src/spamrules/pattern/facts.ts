@@ -5,6 +5,7 @@ import { dangerIn } from "./danger.ts";
 import { type LeastSought, leastIn } from "./least.ts";
 import { narrowed } from "./narrow.ts";
 import { parse } from "./parse.ts";
+import { shortestMatch } from "./shortest.ts";
 import { type Sought, soughtIn } from "./sought.ts";
 import { Untranslatable } from "./syntax.ts";
 import { trim } from "./trim.ts";
@@ -16,6 +17,8 @@ export interface Facts {
   readonly names: readonly string[];
   /** For the operator; null: nothing is seen. */
   readonly danger: string | null;
+  /** Octets that any match takes at least. */
+  readonly shortest: number;
   readonly least: LeastSought | null;
   readonly sought: Sought;
   /** In plain texts (narrow.ts); null: the same. */
@@ -36,6 +39,7 @@ export function factsOf(perl: PerlPattern): Facts | NoFacts {
       tags: [...tree.tags],
       names: [...tree.names.keys()],
       danger: dangerIn(tree.root),
+      shortest: shortestMatch(tree.root),
       least: tree.tags.size > 0 ? null : leastIn(tree.root),
       sought: soughtIn(trimmed),
       plain: plain === trimmed ? null : soughtIn(plain),
