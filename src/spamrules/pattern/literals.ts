@@ -154,7 +154,6 @@ export function requiredOf(node: Node): Clause | null {
 /** Without texts that hold another of the clause. */
 function shortest(clause: Clause): Clause {
   const texts = [...new Set(clause)].sort((one, other) => one.length - other.length);
-  if (texts.length > 60) return texts;
   const kept: string[] = [];
   for (const text of texts) if (!kept.some((other) => text.includes(other))) kept.push(text);
   return kept;
