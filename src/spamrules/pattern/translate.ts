@@ -1,6 +1,7 @@
 // Perl's patterns as V8's, with the same meaning on octets. Compiled when first needed. Used by evaluate/, and by
 // whoever matches a PerlPattern of the rule book.
 import type { PerlPattern } from "../rulebook.ts";
+import { withBeginnings } from "./beginnings.ts";
 import { emit } from "./emit.ts";
 import { factored } from "./factor.ts";
 import { type Alphabet, narrowed } from "./narrow.ts";
@@ -128,7 +129,7 @@ function compile(
   tags: ReadonlyMap<string, readonly string[]> = NO_TAGS,
 ): Captured {
   const groups = flags === "g" ? "named" : "none";
-  const written = emit(tree, factored(root), { groups, tags });
+  const written = emit(tree, factored(withBeginnings(root)), { groups, tags });
   return { pattern: regExp(written.source, written.flags + flags), names: written.names };
 }
 

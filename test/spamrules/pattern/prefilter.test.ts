@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Automaton } from "../../../src/spamrules/pattern/automaton.ts";
+import { ahead, beginningsOf } from "../../../src/spamrules/pattern/beginnings.ts";
 import { emit } from "../../../src/spamrules/pattern/emit.ts";
 import { factored } from "../../../src/spamrules/pattern/factor.ts";
 import { counting, hasLeast, leastIn } from "../../../src/spamrules/pattern/least.ts";
@@ -8,10 +9,11 @@ import { clausesOf, FOLD } from "../../../src/spamrules/pattern/literals.ts";
 import { Prefilter } from "../../../src/spamrules/pattern/prefilter.ts";
 import { type Alphabet, alphabetOf, narrowed } from "../../../src/spamrules/pattern/narrow.ts";
 import { parse } from "../../../src/spamrules/pattern/parse.ts";
+import { shortestMatch } from "../../../src/spamrules/pattern/shortest.ts";
 import { soughtIn } from "../../../src/spamrules/pattern/sought.ts";
 import { trim } from "../../../src/spamrules/pattern/trim.ts";
 import { translate } from "../../../src/spamrules/pattern/translate.ts";
-import type { Node } from "../../../src/spamrules/pattern/syntax.ts";
+import { type Node, sequence } from "../../../src/spamrules/pattern/syntax.ts";
 import { rarestWindows } from "../../../src/spamrules/pattern/windows.ts";
 
 const trimmed = (source: string, flags: string): Node => trim(translate({ source, flags }).tree);
@@ -166,6 +168,68 @@ describe("factored", () => {
   });
 });
 
+describe("beginnings", () => {
+  const of = (source: string): string[] | undefined =>
+    beginningsOf(parse({ source, flags: "" }).root)?.toSorted();
+
+  it("are what a match may begin with, as long as that can be told", () => {
+    expect(of("(?:my|your)?\\s?(?:name|ad+ress)")).toEqual([
+      " ad",
+      " na",
+      "add",
+      "adr",
+      "my ",
+      "mya",
+      "myn",
+      "nam",
+      "you",
+    ]);
+    expect(of("(?:ab){0,3}c")).toEqual(["aba", "abc", "c"]);
+    expect(of("a[^b]c|.")).toEqual(["", "a"]);
+    expect(of("[a-z][a-z][a-z]")).toBeUndefined();
+  });
+
+  it("leave no match out, and change none", () => {
+    const text = fc.string({ unit: fc.constantFrom("a", "b", "c", "@", " ", "A"), maxLength: 12 });
+    fc.assert(
+      fc.property(patterns, fc.array(text, { maxLength: 4 }), (source, texts) => {
+        const { root } = parse({ source, flags: source.length % 2 === 0 ? "i" : "" });
+        const all = beginningsOf(root) ?? [""];
+        const [whole, quick] = [root, sequence([ahead(all), root])].map((node) => {
+          const emitted = emit(parse({ source, flags: "" }), node, {
+            groups: "all",
+            tags: new Map(),
+          });
+          return new RegExp(emitted.source, emitted.flags);
+        });
+        for (const one of texts)
+          expect([...(quick!.exec(one) ?? [])]).toEqual([...(whole!.exec(one) ?? [])]);
+      }),
+    );
+  });
+
+  it("stand before patterns of which much may be left out", () => {
+    const words = "name|address|city|country|phone|fax|mail|bank|zip|code|gender|age|sex|user|job";
+    const { source } = translate({
+      source: `(?:(?:your |his |her |my |our )?(?:${words}|religion)[ :]){3}`,
+      flags: "i",
+    }).test();
+    expect(source).toMatch(/^\(\?=/);
+    expect(new RegExp(source, "i").test("tell us Your name:Age:SEX:")).toBe(true);
+  });
+});
+
+describe("shortestMatch", () => {
+  const of = (source: string): number => shortestMatch(parse({ source, flags: "" }).root);
+
+  it("is what any match takes", () => {
+    expect(of("(?:[a-z]{6,}[\\s.]+){9}")).toBe(63);
+    expect(of("ab?(c|de)\\b(?=fgh)")).toBe(2);
+    expect(of("(?:a{1000}){1000}(?:a{1000}){1000}b")).toBe(1_000_000);
+    expect(of("a|(?!b)")).toBe(0);
+  });
+});
+
 describe("narrowed", () => {
   const of = (source: string, alphabet: Alphabet = "plain"): string =>
     translate({ source, flags: "" }).test(alphabet).source;
@@ -228,6 +292,8 @@ describe("least", () => {
     const form = "(?:(?:name|address)\\s?[:_]{1,50}\\s?){3}";
     expect(has(form, "Name: Address: _ NAME:")).toBe(true);
     expect(has(form, "Name: Address: phone:")).toBe(false);
+    expect(has(form, "Names: phone: user name.")).toBe(false);
+    expect(has("(?:(?:named?|sur name)[:_]+){2}", "sur name:")).toBe(false);
     expect(has("(?:ab|bab)[:_]+", "ab:")).toBeNull();
     expect(has("(?:(?=.*name)[a-z]{1,90}:){3}", "a:b:name:")).toBeNull();
   });
@@ -279,6 +345,7 @@ describe("Prefilter", () => {
               pattern.all().pattern.lastIndex = 0;
               const matches = pattern.all().pattern.test(one);
               const found = pattern.test().test(one);
+              if (matches) expect(shortestMatch(pattern.tree.root)).toBeLessThanOrEqual(one.length);
               if (found === matches && (!matches || candidates.has(at))) return;
               expect.fail(JSON.stringify([sources[at], one, matches, found, candidates.has(at)]));
             });
