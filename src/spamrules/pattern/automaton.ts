@@ -4,13 +4,13 @@ import { Lists, ListsDraft } from "./lists.ts";
 import { FOLD } from "./literals.ts";
 
 /** States with whole rows. */
-const DENSE_STATES = 2048;
+const DENSE_STATES = 16_384;
 
 export class Automaton {
   /** Octet to class; octets of no text share class 0. */
   readonly #classes: Uint8Array;
   readonly #width: number;
-  /** Target by state and class, for states below #denseEnd. */
+  /** Target * 2 by state and class, for states below #denseEnd; 1 more when texts end there. */
   readonly #rows: Int32Array | Uint16Array;
   readonly #denseEnd: number;
   /** Edges of the others: from #edgesFrom[state - #denseEnd] on, classes and targets. */
@@ -34,7 +34,7 @@ export class Automaton {
     for (let at = 0; at < count; at++) renumbered[order[at]!] = at;
     this.#denseEnd = Math.min(count, DENSE_STATES);
     const cells = this.#denseEnd * this.#width;
-    this.#rows = count < 65_536 ? new Uint16Array(cells) : new Int32Array(cells);
+    this.#rows = count < 32_768 ? new Uint16Array(cells) : new Int32Array(cells);
     this.#fail = new Int32Array(count);
     this.#found = new Int32Array(count);
     const lists = new ListsDraft();
@@ -56,13 +56,16 @@ export class Automaton {
         const target = renumbered[to]!;
         this.#fail[target] =
           state === 0 ? 0 : this.#next(fail, octetClass, edgesFrom, edgeClass, edgeTarget);
-        if (state < this.#denseEnd) this.#rows[state * this.#width + octetClass] = target;
+        if (state < this.#denseEnd) this.#rows[state * this.#width + octetClass] = target * 2;
         else {
           edgeClass.push(octetClass);
           edgeTarget.push(target);
         }
       }
       if (state >= this.#denseEnd) edgesFrom.push(edgeClass.length);
+    }
+    for (let cell = 0; cell < cells; cell++) {
+      if (this.#found[this.#rows[cell]! >> 1] !== 0) this.#rows[cell]! |= 1;
     }
     this.#edgesFrom = Int32Array.from(edgesFrom);
     this.#edgeClass = Uint8Array.from(edgeClass);
@@ -101,7 +104,11 @@ export class Automaton {
     let count = 0;
     for (let at = start; at < end; at++) {
       const octetClass = classes[octets[at]!]!;
-      state = state < denseEnd ? rows[state * width + octetClass]! : this.#step(state, octetClass);
+      if (state < denseEnd) {
+        const cell = rows[state * width + octetClass]!;
+        state = cell >> 1;
+        if ((cell & 1) === 0) continue;
+      } else state = this.#step(state, octetClass);
       const list = found[state]!;
       if (list !== 0 && told[list] !== epoch) {
         told[list] = epoch;
@@ -121,7 +128,7 @@ export class Automaton {
       }
       state = this.#fail[state]!;
     }
-    return this.#rows[state * this.#width + octetClass]!;
+    return this.#rows[state * this.#width + octetClass]! >> 1;
   }
 
   /** #step() while the lists of edges are still growing. */
@@ -140,7 +147,7 @@ export class Automaton {
       }
       state = this.#fail[state]!;
     }
-    return this.#rows[state * this.#width + octetClass]!;
+    return this.#rows[state * this.#width + octetClass]! >> 1;
   }
 }
 

@@ -9,8 +9,10 @@ export type Clause = readonly string[];
 
 /** Texts of one clause. */
 const MAX_TEXTS = 320;
-/** Octets of one text: longer ones make the automaton larger and nothing rarer. */
+/** Octets of one text. */
 const MAX_OCTETS = 12;
+/** A clause of this chance is met in every second line: it sorts little out. */
+export const OFTEN_ENOUGH = 0.003;
 /** Octets that one class may stand for. */
 const MAX_CLASS = 26;
 const MAX_COPIES = 6;
@@ -137,7 +139,7 @@ export function clausesOf(root: Node): Clause[] {
   const chosen: Clause[] = [];
   let product = 1;
   for (const { clause, chance } of ranked) {
-    if (chosen.length > 0 && (chance > 0.01 || product < 1e-8 || chosen.length === 6)) break;
+    if (chosen.length > 0 && (chance > OFTEN_ENOUGH || product < 1e-8 || chosen.length === 6)) break;
     if (chosen.some((other) => sameTexts(other, clause))) continue;
     chosen.push(clause);
     product *= chance;

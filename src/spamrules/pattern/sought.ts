@@ -1,6 +1,6 @@
 // What the prefilter looks for in a text on behalf of one pattern, in a shape that travels as JSON. Made by facts.ts, used by
 // prefilter.ts.
-import { chanceOfClause, type Clause, clausesOf } from "./literals.ts";
+import { chanceOf, chanceOfClause, type Clause, clausesOf, OFTEN_ENOUGH } from "./literals.ts";
 import type { OctetSet } from "./octet-set.ts";
 import type { Node } from "./syntax.ts";
 import { rarestWindows } from "./windows.ts";
@@ -17,6 +17,10 @@ export interface Sought {
 
 /** Clauses that come oftener than this together want a window beside them. */
 const RARE = 1e-5;
+/** A clause that comes oftener is in every line. */
+const USELESS = 0.05;
+/** Octets of a text that are looked for: more make the automaton larger, which slows it down, and hardly anything rarer. */
+const LONGEST = 6;
 /** A clause that no text fulfils. */
 const NEVER: Sought = { clauses: [[]], windows: [] };
 
@@ -24,9 +28,23 @@ const NEVER: Sought = { clauses: [[]], windows: [] };
 export function soughtIn(root: Node | null): Sought {
   if (root === null) return NEVER;
   const clauses = clausesOf(root);
-  const chance = clauses.reduce((product, clause) => product * chanceOfClause(clause), 1);
-  const windows = chance < RARE ? [] : rarestWindows(root);
-  return { clauses, windows: windows.map((window) => window.map(written)) };
+  const chances = clauses.map(chanceOfClause);
+  const isRare = chances.reduce((product, chance) => product * chance, 1) < RARE;
+  const windows = isRare ? [] : rarestWindows(root).map((window) => window.map(written));
+  const most = windows.length === 0 ? USELESS : OFTEN_ENOUGH;
+  const kept = clauses.filter((_, at) => chances[at]! < most);
+  return { clauses: kept.map((clause) => [...new Set(clause.map(rarestOf))]), windows };
+}
+
+/** What of a text comes least often. */
+function rarestOf(text: string): string {
+  if (text.length <= LONGEST) return text;
+  let rarest = "";
+  for (let at = 0; at + LONGEST <= text.length; at++) {
+    const piece = text.slice(at, at + LONGEST);
+    if (rarest === "" || chanceOf(piece) < chanceOf(rarest)) rarest = piece;
+  }
+  return rarest;
 }
 
 function written(set: OctetSet): string {

@@ -10,7 +10,7 @@ export const WIDTH = 6;
 /** Steps of one search: patterns are large, and this is only a filter. */
 const MAX_STEPS = 1_500_000;
 /** Windows for one pattern; the words of longer alternatives share them. */
-const MAX_WINDOWS = 24;
+const MAX_WINDOWS = 6;
 /** Windows that come oftener sort nothing out. */
 const TOO_OFTEN = 0.02;
 
