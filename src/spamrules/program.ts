@@ -1,6 +1,6 @@
 // A rule book made ready to run: the score set chosen, patterns translated, rules sorted by when and on what they run, metas in an
 // order in which each finds its answers. Made once per thread by the engine; run.ts runs it. Nothing in it changes but caches.
-import { compileMatchers, type NewMatcher } from "./evaluate/matcher.ts";
+import { compileMatchers, type Matcher, type Matchers } from "./evaluate/matcher.ts";
 import { type CompiledMeta, type MetaPlan, planMetas } from "./evaluate/metas.ts";
 import { Templates } from "./evaluate/templates.ts";
 import { planTexts, type TextPlan } from "./evaluate/texts.ts";
@@ -59,6 +59,10 @@ export interface Program {
   /** By place of a rule: places of the metas that name it. */
   readonly dependents: readonly (Int32Array | undefined)[];
   readonly metas: ReadonlyMap<number, CompiledMeta>;
+  /** By place: 1 for metas that may hit when nothing that they name has. */
+  readonly restless: Uint8Array;
+  /** By place: rules with patterns. */
+  readonly matchers: readonly (Matcher | undefined)[];
   /** By place: hits that a rule can have at most. */
   readonly most: Float64Array;
   /** Patterns that were made for %{TAGS} of messages. */
@@ -79,12 +83,13 @@ export function compileProgram(book: RuleBook, options: ProgramOptions): Program
   const calls = evalRules(rules, set, evals, problems);
   const isLate = ({ rule }: EvalRule): boolean => rule.flags.has("learn");
   const metas = planMetas(book, { set, local, places });
-  const all = [...matchers, ...calls].map(({ rule }) => rule.priority);
+  const all = [...matchers.all, ...calls].map(({ rule }) => rule.priority);
   const priorities = [...new Set([...all, ...metas.priorities])].sort((a, b) => a - b);
   const bands = priorities.map((priority) =>
     band(
       priority,
-      matchers.filter(({ rule }) => rule.priority === priority),
+      matchers.all.filter(({ rule }) => rule.priority === priority),
+      matchers.facts,
       calls.filter((call) => call.rule.priority === priority && !isLate(call)),
       metas.at(priority),
     ),
@@ -99,6 +104,8 @@ export function compileProgram(book: RuleBook, options: ProgramOptions): Program
     repeats: Uint8Array.from(rules, (rule) => (countsAgain(rule) ? 1 : 0)),
     dependents: metas.dependents,
     metas: metas.byPlace,
+    restless: Uint8Array.from(rules, (_, at) => (metas.byPlace.get(at)?.restless ? 1 : 0)),
+    matchers: byPlace(matchers.all, rules.length),
     most: mostHits(rules),
     templates: new Templates(),
     bands,
@@ -106,6 +113,12 @@ export function compileProgram(book: RuleBook, options: ProgramOptions): Program
     lateMetas: metas.late,
     problems,
   };
+}
+
+function byPlace(matchers: readonly Matcher[], length: number): (Matcher | undefined)[] {
+  const places = Array.from<Matcher | undefined>({ length });
+  for (const matcher of matchers) places[matcher.index] = matcher;
+  return places;
 }
 
 /** A meta has the value of its expression: without looking closer, anything. */
@@ -121,7 +134,8 @@ function countsAgain({ definition, maxHits }: Rule): boolean {
 
 function band(
   priority: number,
-  matchers: readonly NewMatcher[],
+  matchers: readonly Matcher[],
+  facts: Matchers["facts"],
   calls: readonly EvalRule[],
   metas: MetaPlan,
 ): Band {
@@ -135,7 +149,7 @@ function band(
     rawbody: on("rawbody"),
     full: on("full"),
   };
-  return { priority, texts: planTexts(matchers), evals, metas };
+  return { priority, texts: planTexts(matchers, facts), evals, metas };
 }
 
 /**

@@ -16,7 +16,7 @@ export interface RunOptions {
   readonly proofs: Proofs;
   /** Say where and on what rules hit; costs. */
   readonly explain?: boolean;
-  /** By performance.now(): no rule is begun after it. */
+  /** By performance.now(): no rule on a text of 4,000 octets is begun after it, and at most 40 on shorter ones. */
   readonly deadline?: number;
   /** Told the name of each rule that is about to run. */
   readonly progress?: (rule: string) => void;
@@ -52,6 +52,10 @@ export function run(program: Program, subject: Subject, options: RunOptions): Ru
   return running;
 }
 
+/** Octets that rules may read between two looks at the clock, each counted with 100 more; an eval function is as good as this many. */
+const WATCHED = 4000;
+const AN_EVAL = 1000;
+
 class Run implements Running {
   readonly #program: Program;
   readonly #options: RunOptions;
@@ -65,6 +69,8 @@ class Run implements Running {
   #body: readonly string[] | null = null;
   /** The rule at which the deadline came. */
   #stoppedAt: string | null = null;
+  /** What rules have read since the last look at the clock: a look takes as long as a rule on a short text. */
+  #unwatched = Infinity;
 
   constructor(program: Program, subject: Subject, options: RunOptions) {
     this.#program = program;
@@ -74,8 +80,8 @@ class Run implements Running {
     this.#postponed = new Postponed(program.rules.length);
     const { pending } = this.#postponed;
     this.#known = { counts: this.#tally.counts, pending, most: program.most, low: 0 };
-    this.#reader = new TextReader(program.templates, this.#tally, this.#postponed, {
-      goOn: (rule) => this.#goOn(rule),
+    this.#reader = new TextReader(program, this.#tally, this.#postponed, {
+      goOn: (rule, octets) => this.#goOn(rule, octets),
       explain: options.explain ?? false,
       fault: (rule, error) => options.onFault?.(rule, error),
       field: (name) => fieldText(subject, name),
@@ -178,8 +184,10 @@ class Run implements Running {
     if (this.ended) return;
     const { touched } = this.#tally;
     const { pending } = this.#postponed;
-    for (const meta of metas) {
-      if (!meta.restless && touched[meta.index] === 0) continue;
+    const { all, places } = metas;
+    for (let at = 0; at < places.length; at++) {
+      if (touched[places[at]!] === 0) continue;
+      const meta = all[at]!;
       if (meta.postponable && waits(meta, pending)) {
         pending[meta.index] = 1;
         this.#tally.touch(meta.index);
@@ -215,13 +223,17 @@ class Run implements Running {
     if (value !== 0) this.#tally.hit(meta.index, value < 0 ? 1 : value);
   }
 
-  /** Whether there is time for this rule. */
-  #goOn(rule: Rule): boolean {
+  /** Whether there is time for this rule, which reads so many octets. */
+  #goOn(rule: Rule, octets = AN_EVAL): boolean {
     if (this.#stoppedAt !== null) return false;
     const { deadline, progress } = this.#options;
-    if (deadline !== undefined && performance.now() > deadline) {
-      this.#stoppedAt = rule.name;
-      return false;
+    this.#unwatched += octets + 100;
+    if (deadline !== undefined && this.#unwatched > WATCHED) {
+      this.#unwatched = 0;
+      if (performance.now() > deadline) {
+        this.#stoppedAt = rule.name;
+        return false;
+      }
     }
     progress?.(rule.name);
     return true;

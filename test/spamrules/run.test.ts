@@ -173,6 +173,32 @@ describe("run", () => {
     expect(hits(rules, { uris: ["http://x/?u="] })).toEqual({});
   });
 
+  it("makes no pattern for texts without what a tag holds, unless they may match without it", () => {
+    const rules =
+      "header __TO To:addr =~ /(?<TO_USER>[^@]+)@/\n" +
+      "uri U /u=%{TO_USER}/i\nuri V /u=(?:%{TO_USER}|%{TO_USER}s|none)/\nuri W /u=(?!%{TO_USER})/\nuri X /u=%{TO_USER}?$/";
+    const fields = { "To:addr": ["a.b@example.org"] };
+    const at = (uri: string): Record<string, number> => hits(rules, { uris: [uri], fields });
+    expect(at("http://x/?u=A.B")).toEqual({ __TO: 1, U: 1, W: 1 });
+    expect(at("http://x/?u=a.bs")).toEqual({ __TO: 1, U: 1, V: 1 });
+    expect(at("http://x/?u=none")).toEqual({ __TO: 1, V: 1, W: 1 });
+    expect(at("http://x/?u=")).toEqual({ __TO: 1, W: 1, X: 1 });
+  });
+
+  it("looks at the clock again and again, however short the texts are", () => {
+    const rules = Array.from({ length: 400 }, (_, n) => `body R${n} /word/`).join("\n");
+    const begun: string[] = [];
+    const deadline = performance.now() + 20;
+    const progress = (rule: string): void => {
+      begun.push(rule);
+      const until = performance.now() + 1;
+      while (performance.now() < until);
+    };
+    const scored = score(rules, { body: ["", "word"] }, { deadline, progress });
+    expect(scored.partial).not.toBeNull();
+    expect(begun.length).toBeLessThan(20 + 41);
+  });
+
   it("puts in what a field says", () => {
     const rules = "body A m{www\\.%{HEADER(From:addr:domain)}/}\nbody B /%{HEADER(X-No)}/";
     const body = ["www.example.org/ www.examplexorg/"];

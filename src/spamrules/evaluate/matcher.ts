@@ -15,6 +15,8 @@ export interface Matcher {
   /** Whether its patterns hold %{TAGS}, or its groups have names that become tags. */
   readonly usesTags: boolean;
   readonly setsTags: boolean;
+  /** Tags whose text is in every match of the first pattern. */
+  readonly neededTags: readonly string[];
   /** Whether to know that its first pattern matches is all there is to know. */
   readonly simple: boolean;
   /** Whether nobody but metas asks for it: then it need not run before one does. */
@@ -25,35 +27,39 @@ export interface Matcher {
   readonly shortest: number;
 }
 
-/** With what its first pattern looks for; null for `exists`. */
-export interface NewMatcher extends Matcher {
-  readonly facts: Facts | null;
+export interface Matchers {
+  readonly all: readonly Matcher[];
+  /** Of the first pattern of each that has one; they are large, and needed to make prefilters only. */
+  readonly facts: ReadonlyMap<Matcher, Facts>;
 }
 
 /** All that have points in the set. A rule that cannot be compiled is a problem and never hits; a dangerous one is noted and runs. */
 export function compileMatchers(
   rules: readonly Rule[],
   set: 0 | 1 | 2 | 3,
-  known: KnownPatterns,
+  patterns: KnownPatterns,
   problems: Problem[],
-): NewMatcher[] {
-  const matchers: NewMatcher[] = [];
+): Matchers {
+  const all: Matcher[] = [];
+  const first = new Map<Matcher, Facts>();
   rules.forEach((rule, index) => {
     const sources = patternsOf(rule);
     if (sources === null || rule.scores[set] === 0) return;
     const say = (what: string): void => {
       problems.push({ file: rule.file, line: rule.line, message: `${rule.name}: ${what}` });
     };
-    const all: Facts[] = [];
+    const known: Facts[] = [];
     for (const source of sources) {
-      const facts = known.facts(source);
+      const facts = patterns.facts(source);
       if ("failed" in facts) return say(`cannot be used: ${facts.failed}`);
-      all.push(facts);
+      known.push(facts);
       if (facts.danger !== null) say(facts.danger);
     }
-    matchers.push(matcher(index, rule, sources, all));
+    const made = matcher(index, rule, sources, known);
+    all.push(made);
+    if (known.length > 0) first.set(made, known[0]!);
   });
-  return matchers;
+  return { all, facts: first };
 }
 
 function matcher(
@@ -61,7 +67,7 @@ function matcher(
   rule: Rule,
   sources: readonly PerlPattern[],
   all: readonly Facts[],
-): NewMatcher {
+): Matcher {
   const patterns = sources.map((perl, at) => new Pattern(perl, all[at]!.tags, all[at]!.names));
   const usesTags = patterns.some(({ tags }) => tags.size > 0);
   const setsTags = patterns.some(({ names }) => names.some((name) => TAG.test(name)));
@@ -71,7 +77,9 @@ function matcher(
   const facts = all[0] ?? null;
   const least = usesTags || facts?.least == null ? null : counting(facts.least);
   const shortest = facts?.shortest ?? 0;
-  return { index, rule, patterns, usesTags, setsTags, simple, postponable, least, shortest, facts };
+  const neededTags = facts?.neededTags ?? [];
+  const seen = { usesTags, setsTags, neededTags, simple, postponable, least, shortest };
+  return { index, rule, patterns, ...seen };
 }
 
 /** A field is short: to meet it costs less than to remember that one could. */

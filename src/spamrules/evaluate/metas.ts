@@ -20,7 +20,11 @@ export interface CompiledMeta {
 }
 
 /** In an order in which each finds the metas answered that it names. */
-export type MetaPlan = readonly CompiledMeta[];
+export interface MetaPlan {
+  readonly all: readonly CompiledMeta[];
+  /** Of each. */
+  readonly places: Int32Array;
+}
 
 export interface MetaPlans {
   /** Priorities at whose end a meta is answered. */
@@ -75,11 +79,15 @@ export function planMetas(book: RuleBook, { set, local, places }: Options): Meta
   }
   return {
     priorities: [...bands.keys()],
-    at: (priority) => bands.get(priority) ?? [],
-    late,
+    at: (priority) => planOf(bands.get(priority) ?? []),
+    late: planOf(late),
     byPlace: all,
     dependents: dependents.map((list) => Int32Array.from(list)),
   };
+}
+
+function planOf(all: readonly CompiledMeta[]): MetaPlan {
+  return { all, places: Int32Array.from(all, ({ index }) => index) };
 }
 
 /** A rule that only others count. */

@@ -8,20 +8,27 @@ import type { Rule } from "../rulebook.ts";
 import type { Subject } from "../subject.ts";
 import type { Matcher } from "./matcher.ts";
 import { fieldTexts, partTexts } from "./mime-headers.ts";
-import type { Postponed } from "./postponed.ts";
+import type { MetText, Postponed } from "./postponed.ts";
 import type { Tally } from "./tally.ts";
 import type { Templates } from "./templates.ts";
 import type { FieldGroup, Group, MimePlan } from "./texts.ts";
 import { fittingUri } from "./uri-details.ts";
 
 export interface ReaderOptions {
-  /** Whether there is time for the rule. */
-  goOn(rule: Rule): boolean;
+  /** Whether there is time for the rule, on a text of so many octets. */
+  goOn(rule: Rule, octets?: number): boolean;
   readonly explain: boolean;
   /** A pattern that V8 will not run after all. */
   fault(rule: Rule, error: unknown): void;
   /** What a message has in a field, for %{HEADER(FIELD)}. */
   field(name: string): string;
+}
+
+/** Of a program. */
+interface ReaderRules {
+  readonly templates: Templates;
+  /** By place of the rule. */
+  readonly matchers: readonly (Matcher | undefined)[];
 }
 
 /** Octets of the text at hand, and numbers of candidates: shared by all messages of a thread, never held over a call. */
@@ -36,12 +43,19 @@ const TAG = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*$/;
 
 export class TextReader {
   readonly #templates: Templates;
+  readonly #matchers: ReaderRules["matchers"];
   readonly #tally: Tally;
   readonly #options: ReaderOptions;
   readonly #postponed: Postponed;
 
-  constructor(templates: Templates, tally: Tally, postponed: Postponed, options: ReaderOptions) {
+  constructor(
+    { templates, matchers }: ReaderRules,
+    tally: Tally,
+    postponed: Postponed,
+    options: ReaderOptions,
+  ) {
     this.#templates = templates;
+    this.#matchers = matchers;
     this.#tally = tally;
     this.#options = options;
     this.#postponed = postponed;
@@ -49,9 +63,11 @@ export class TextReader {
 
   /** Runs what has been postponed of a rule. */
   settle(place: number, subject: Subject): void {
-    for (const { matcher, text, alphabet, name, at } of this.#postponed.take(place)) {
-      if (text === null) this.#mimeHeader(matcher, subject, name);
-      else this.#meet(matcher, text, alphabet, name, at);
+    const matcher = this.#matchers[place];
+    if (matcher === undefined) return;
+    for (const met of this.#postponed.take(place)) {
+      if (met.text === null) this.#mimeHeader(matcher, subject, met.name);
+      else this.#meet(matcher, met.text, met);
     }
   }
 
@@ -65,17 +81,18 @@ export class TextReader {
 
   /** All are read before the first pattern runs: the prefilter's tables stay in the processor's cache so. */
   #several(group: Group, texts: readonly string[], name: string, first: number): void {
-    const { matchers } = group;
-    const alphabets = texts.map((text) => alphabetFor(group, text));
+    const met = texts.map((text, at) => metText(group, text, name, first + at));
     const ends = [0];
-    texts.forEach((text, at) => ends.push(this.#read(group, text, alphabets[at]!, ends[at]!)));
-    texts.forEach((text, at) => {
-      const alphabet = alphabets[at]!;
-      for (const number of prefilterOf(group, alphabet).always)
-        this.#one(matchers[number]!, text, alphabet, name, first + at);
-      for (let i = ends[at]!; i < ends[at + 1]!; i++)
-        this.#one(matchers[candidates[i]!]!, text, alphabet, name, first + at);
-    });
+    met.forEach((text, at) => ends.push(this.#read(group, text, ends[at]!)));
+    met.forEach((text, at) => this.#meetAll(group, text, ends[at]!, ends[at + 1]!));
+  }
+
+  /** The rules that may match it: those that any text may, and those in `candidates` from a place to another. */
+  #meetAll(group: Group, met: Met, from: number, end: number): void {
+    const { matchers } = group;
+    const { always } = prefilterOf(group, met.alphabet);
+    for (let i = 0; i < always.length; i++) this.#one(matchers[always[i]!]!, met);
+    for (let i = from; i < end; i++) this.#one(matchers[candidates[i]!]!, met);
   }
 
   fields(groups: readonly FieldGroup[], subject: Subject): void {
@@ -100,7 +117,8 @@ export class TextReader {
       // QUIRK: SpamAssassin 4.0 takes a negated one for a hit whatever the fields say.
       const { name } = definition.field;
       if (definition.negated) this.#tally.hit(matcher.index, 1);
-      else if (matcher.postponable) this.#postpone(matcher, null, "any", name, -1);
+      else if (matcher.postponable)
+        this.#postpone(matcher, { text: null, alphabet: "any", name, at: -1 });
       else this.#mimeHeader(matcher, subject, name);
     }
   }
@@ -133,16 +151,12 @@ export class TextReader {
 
   /** All rules of the group that the text may match. */
   #text(group: Group, text: string, name: string, at: number): void {
-    const { matchers } = group;
-    const alphabet = alphabetFor(group, text);
-    for (const number of prefilterOf(group, alphabet).always)
-      this.#one(matchers[number]!, text, alphabet, name, at);
-    const found = this.#read(group, text, alphabet, 0);
-    for (let i = 0; i < found; i++) this.#one(matchers[candidates[i]!]!, text, alphabet, name, at);
+    const met = metText(group, text, name, at);
+    this.#meetAll(group, met, 0, this.#read(group, met, 0));
   }
 
   /** Writes the numbers of the rules that the text may match into `candidates` from a place on; returns the place behind them. */
-  #read(group: Group, text: string, alphabet: Alphabet, from: number): number {
+  #read(group: Group, { text, alphabet }: Met, from: number): number {
     const { matchers } = group;
     const prefilter = prefilterOf(group, alphabet);
     if (prefilter.always.length === matchers.length) return from;
@@ -156,36 +170,29 @@ export class TextReader {
     return prefilter.candidates(octets, 0, length, candidates, from);
   }
 
-  #one(matcher: Matcher, text: string, alphabet: Alphabet, name: string, at: number): void {
-    if (text.length < matcher.shortest) return;
-    if (matcher.postponable && !this.#postponed.isFull)
-      this.#postpone(matcher, text, alphabet, name, at);
-    else this.#meet(matcher, text, alphabet, name, at);
+  #one(matcher: Matcher, met: Met): void {
+    if (met.text.length < matcher.shortest) return;
+    if (matcher.postponable && !this.#postponed.isFull) this.#postpone(matcher, met);
+    else this.#meet(matcher, met.text, met);
   }
 
-  #postpone(
-    matcher: Matcher,
-    text: string | null,
-    alphabet: Alphabet,
-    name: string,
-    at: number,
-  ): void {
-    if (this.#postponed.pending[matcher.index] === 0) this.#tally.touch(matcher.index);
-    this.#postponed.add({ matcher, text, alphabet, name, at });
+  #postpone({ index }: Matcher, met: MetText): void {
+    if (this.#postponed.pending[index] === 0) this.#tally.touch(index);
+    this.#postponed.add(index, met);
   }
 
   /** A rule that hits at most once and captures nothing needs no more than a yes. */
-  #meet(matcher: Matcher, text: string, alphabet: Alphabet, name: string, at: number): void {
+  #meet(matcher: Matcher, text: string, { alphabet, name, at }: MetText): void {
     const { index, simple, least } = matcher;
     if (matcher.usesTags) {
-      const pattern = this.#patternFor(matcher);
+      const pattern = this.#patternFor(matcher, text);
       return pattern === null ? undefined : this.#count(matcher, pattern, text, name, at);
     }
     if (least !== null && !hasLeast(least, text)) return;
     if (!simple || this.#options.explain) {
       return this.#count(matcher, this.#allOf(matcher, alphabet), text, name, at);
     }
-    if (this.#tally.counts[index] !== 0 || !this.#options.goOn(matcher.rule)) return;
+    if (this.#tally.counts[index] !== 0 || !this.#options.goOn(matcher.rule, text.length)) return;
     try {
       if (matcher.patterns[0]!.test(alphabet).test(text)) this.#tally.hit(index, 1);
     } catch (error) {
@@ -225,7 +232,7 @@ export class TextReader {
   #other(matcher: Matcher, value: string | undefined, field: string): void {
     const { definition, maxHits } = matcher.rule;
     if (definition.type !== "header" || !this.#options.goOn(matcher.rule)) return;
-    const pattern = this.#patternFor(matcher);
+    const pattern = this.#patternFor(matcher, null);
     if (pattern === null) return;
     const text = value ?? definition.ifUnset ?? "";
     if (!definition.negated) return this.#count(matcher, pattern, text, field, -1);
@@ -239,10 +246,13 @@ export class TextReader {
     this.#tally.hit(matcher.index, Number.isFinite(maxHits) ? maxHits : 1);
   }
 
-  /** The pattern of a rule that has one of its own for each message; null: it does not run in this one. */
-  #patternFor(matcher: Matcher): Captured | null {
+  /**
+   * The pattern of a rule that has one of its own for each message; null: it does not run in this one, or not on this text (null:
+   * whatever text).
+   */
+  #patternFor(matcher: Matcher, text: string | null): Captured | null {
     try {
-      if (matcher.usesTags) return this.#templates.fill(matcher, (tag) => this.#tag(tag));
+      if (matcher.usesTags) return this.#templates.fill(matcher, text, (tag) => this.#tag(tag));
       return matcher.patterns[0]!.all();
     } catch (error) {
       this.#options.fault(matcher.rule, error);
@@ -269,7 +279,7 @@ export class TextReader {
     const { index, rule, setsTags } = matcher;
     const left = rule.maxHits - this.#tally.counts[index]!;
     if (left <= 0 || (at === 0 && name === "body" && rule.flags.has("nosubject"))) return;
-    if (!this.#options.goOn(rule)) return;
+    if (!this.#options.goOn(rule, text.length)) return;
     const { pattern, names } = own ?? matcher.patterns[0]!.all();
     pattern.lastIndex = 0;
     if (matcher.shortest > 0 && !setsTags && !this.#options.explain) {
@@ -294,8 +304,11 @@ export class TextReader {
   }
 }
 
-function alphabetFor(group: Group, text: string): Alphabet {
-  return group.plain === group.prefilter ? "any" : alphabetOf(text);
+type Met = MetText & { readonly text: string };
+
+function metText(group: Group, text: string, name: string, at: number): Met {
+  const alphabet = group.plain === group.prefilter ? "any" : alphabetOf(text);
+  return { text, alphabet, name, at };
 }
 
 function prefilterOf({ plain, prefilter }: Group, alphabet: Alphabet): Prefilter {

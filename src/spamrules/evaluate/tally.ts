@@ -25,7 +25,7 @@ export class Tally {
   readonly #onHit: ((rule: Rule) => void) | null;
   /** By place of the rule. */
   readonly counts: Float64Array;
-  /** 1 for metas that name a rule which has hit, or may have. */
+  /** 1 for metas that name a rule which has hit, or may have, and for those that may hit when none has. */
   readonly touched: Uint8Array;
   readonly tags = new Map<string, readonly string[]>();
   readonly #matched = new Map<number, Matched>();
@@ -39,7 +39,7 @@ export class Tally {
     this.#program = program;
     this.#onHit = onHit;
     this.counts = new Float64Array(program.rules.length);
-    this.touched = new Uint8Array(program.rules.length);
+    this.touched = program.restless.slice();
     this.#enough = enoughIn(program.book.settings);
   }
 
@@ -58,7 +58,8 @@ export class Tally {
 
   /** The metas that name the rule have to be answered. */
   touch(place: number): void {
-    for (const meta of this.#program.dependents[place] ?? NONE) this.touched[meta] = 1;
+    const metas = this.#program.dependents[place];
+    if (metas !== undefined) for (let at = 0; at < metas.length; at++) this.touched[metas[at]!] = 1;
   }
 
   explain(place: number, where: string, text: string): void {
@@ -145,8 +146,6 @@ export function shortcircuitTags(
     ["SCTYPE", ended?.type ?? "no"],
   ];
 }
-
-const NONE: readonly number[] = [];
 
 /** To three decimals, as SpamAssassin rounds. */
 function round(points: number): number {

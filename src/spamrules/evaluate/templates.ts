@@ -10,8 +10,15 @@ const MOST_KEPT = 200;
 export class Templates {
   readonly #kept = new Map<string, Captured>();
 
-  /** null: a tag that it names is not set, so the rule does not run. */
-  fill(matcher: Matcher, tag: (name: string) => readonly string[]): Captured | null {
+  /**
+   * null: the rule does not run, as a tag that it names is not set, or cannot match `text` (null: whatever text), where what the tags
+   * hold is not.
+   */
+  fill(
+    matcher: Matcher,
+    text: string | null,
+    tag: (name: string) => readonly string[],
+  ): Captured | null {
     const pattern = matcher.patterns[0]!;
     const texts = new Map<string, readonly string[]>();
     for (const name of pattern.tags) {
@@ -19,6 +26,8 @@ export class Templates {
       if (values.length === 0) return null;
       texts.set(name, values);
     }
+    if (text !== null && matcher.neededTags.some((name) => !holds(text, texts.get(name)!)))
+      return null;
     const key = JSON.stringify([matcher.index, ...texts.values()]);
     if (key.length > MOST_TEXT) return null;
     let filled = this.#kept.get(key);
@@ -30,4 +39,10 @@ export class Templates {
     }
     return filled;
   }
+}
+
+/** Whether one of the values may be in it, in whatever case. */
+function holds(text: string, values: readonly string[]): boolean {
+  const folded = text.toLowerCase();
+  return values.some((value) => folded.includes(value.toLowerCase()));
 }

@@ -1,7 +1,7 @@
 // Rules sorted by the text that they read, with a prefilter for each kind of text. Used by program.ts; run.ts goes through them.
 import { Prefilter } from "../pattern/prefilter.ts";
 import type { FieldName, Rule } from "../rulebook.ts";
-import type { Matcher, NewMatcher } from "./matcher.ts";
+import type { Matcher, Matchers } from "./matcher.ts";
 import { isPlain } from "./mime-headers.ts";
 
 /** Rules that read the same texts. */
@@ -46,17 +46,19 @@ export interface TextPlan {
   readonly uriDetails: readonly Matcher[];
 }
 
-export function planTexts(matchers: readonly NewMatcher[]): TextPlan {
-  const of = (type: string): readonly NewMatcher[] =>
+type FactsOf = Matchers["facts"];
+
+export function planTexts(matchers: readonly Matcher[], facts: FactsOf): TextPlan {
+  const of = (type: string): readonly Matcher[] =>
     matchers.filter(({ rule }) => rule.definition.type === type);
   return {
-    fields: fieldGroups(matchers),
-    body: group(of("body")),
-    uri: group(of("uri")),
-    rawbody: group(of("rawbody")),
-    full: group(of("full")),
-    mimeHeaders: mimePlan(of("mimeheader")),
-    uriDetails: of("uri_detail").map(kept),
+    fields: fieldGroups(matchers, facts),
+    body: group(of("body"), facts),
+    uri: group(of("uri"), facts),
+    rawbody: group(of("rawbody"), facts),
+    full: group(of("full"), facts),
+    mimeHeaders: mimePlan(of("mimeheader"), facts),
+    uriDetails: of("uri_detail"),
   };
 }
 
@@ -65,8 +67,8 @@ export function fieldKey({ name, modifiers }: FieldName): string {
   return [name, ...modifiers].join(":");
 }
 
-function fieldGroups(matchers: readonly NewMatcher[]): FieldGroup[] {
-  const byField = new Map<string, NewMatcher[]>();
+function fieldGroups(matchers: readonly Matcher[], facts: FactsOf): FieldGroup[] {
+  const byField = new Map<string, Matcher[]>();
   for (const matcher of matchers) {
     const { definition } = matcher.rule;
     if (definition.type !== "header" && definition.type !== "exists") continue;
@@ -76,10 +78,13 @@ function fieldGroups(matchers: readonly NewMatcher[]): FieldGroup[] {
     else known.push(matcher);
   }
   return [...byField].map(([field, all]) => {
-    const same = group(all.filter(({ rule }) => rule.definition.type === "header"));
+    const same = group(
+      all.filter(({ rule }) => rule.definition.type === "header"),
+      facts,
+    );
     return {
       field,
-      exists: all.filter(({ rule }) => rule.definition.type === "exists").map(kept),
+      exists: all.filter(({ rule }) => rule.definition.type === "exists"),
       missing: whenMissing(same),
       ...same,
     };
@@ -95,13 +100,13 @@ function whenMissing({ matchers, prefilter }: Group): Matcher[] {
   });
 }
 
-function mimePlan(all: readonly NewMatcher[]): MimePlan {
+function mimePlan(all: readonly Matcher[], facts: FactsOf): MimePlan {
   const byField = Map.groupBy(all.filter(isPlain), ({ rule }) => fieldKey(fieldOf(rule)));
   const groups = [...byField.values()].map((same) => {
     const field = fieldOf(same[0]!.rule);
-    return { ...group(same), field, name: `${field.name} of part` };
+    return { ...group(same, facts), field, name: `${field.name} of part` };
   });
-  return { groups, others: all.filter((matcher) => !isPlain(matcher)).map(kept) };
+  return { groups, others: all.filter((matcher) => !isPlain(matcher)) };
 }
 
 function fieldOf({ definition }: Rule): FieldName {
@@ -109,23 +114,18 @@ function fieldOf({ definition }: Rule): FieldName {
   return definition.field;
 }
 
-function group(all: readonly NewMatcher[]): Group {
+function group(all: readonly Matcher[], known: FactsOf): Group {
   const matchers = all.filter((matcher) => !runsAnyway(matcher));
-  const facts = matchers.map((matcher) => matcher.facts!);
+  const facts = matchers.map((matcher) => known.get(matcher)!);
   const prefilter = new Prefilter(facts.map(({ sought }) => sought));
   return {
-    matchers: matchers.map(kept),
+    matchers,
     prefilter,
     plain: facts.every(({ plain }) => plain === null)
       ? prefilter
       : new Prefilter(facts.map(({ sought, plain }) => plain ?? sought)),
-    others: all.filter(runsAnyway).map(kept),
+    others: all.filter(runsAnyway),
   };
-}
-
-/** Without the facts, which are large and have done their work. */
-function kept({ facts: _, ...matcher }: NewMatcher): Matcher {
-  return matcher;
 }
 
 /** A field that is not there is a text, too, for those with %{TAGS}. */

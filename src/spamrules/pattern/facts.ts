@@ -4,6 +4,7 @@ import type { PerlPattern } from "../rulebook.ts";
 import { dangerIn } from "./danger.ts";
 import { type LeastSought, leastIn } from "./least.ts";
 import { narrowed } from "./narrow.ts";
+import { neededTags } from "./needed-tags.ts";
 import { parse } from "./parse.ts";
 import { shortestMatch } from "./shortest.ts";
 import { type Sought, soughtIn } from "./sought.ts";
@@ -13,6 +14,8 @@ import { trim } from "./trim.ts";
 export interface Facts {
   /** Names of %{NAME} in it. */
   readonly tags: readonly string[];
+  /** Those of them whose text is in every match. */
+  readonly neededTags: readonly string[];
   /** Names of its groups. */
   readonly names: readonly string[];
   /** For the operator; null: nothing is seen. */
@@ -37,6 +40,7 @@ export function factsOf(perl: PerlPattern): Facts | NoFacts {
     const plain = narrowed(trimmed, tree, "plain");
     return {
       tags: [...tree.tags],
+      neededTags: [...neededTags(tree.root)],
       names: [...tree.names.keys()],
       danger: dangerIn(tree.root),
       shortest: shortestMatch(tree.root),

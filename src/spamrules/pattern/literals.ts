@@ -139,7 +139,8 @@ export function clausesOf(root: Node): Clause[] {
   const chosen: Clause[] = [];
   let product = 1;
   for (const { clause, chance } of ranked) {
-    if (chosen.length > 0 && (chance > OFTEN_ENOUGH || product < 1e-8 || chosen.length === 6)) break;
+    if (chosen.length > 0 && (chance > OFTEN_ENOUGH || product < 1e-8 || chosen.length === 6))
+      break;
     if (chosen.some((other) => sameTexts(other, clause))) continue;
     chosen.push(clause);
     product *= chance;

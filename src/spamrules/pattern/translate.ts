@@ -29,7 +29,9 @@ export class Pattern {
   readonly tags: ReadonlySet<string>;
   /** Names of its groups. */
   readonly names: readonly string[];
-  readonly #tests = new Map<Alphabet, RegExp>();
+  #anyTest: RegExp | null = null;
+  #westernTest: RegExp | null = null;
+  #plainTest: RegExp | null = null;
   readonly #alls = new Map<Alphabet, Captured>();
   #nothing: boolean | null = null;
 
@@ -46,15 +48,17 @@ export class Pattern {
 
   /** Tells whether there is a match somewhere in a text; not where. Not for patterns with %{TAGS}. */
   test(alphabet: Alphabet = "any"): RegExp {
-    const known = this.#tests.get(alphabet);
-    if (known !== undefined) return known;
+    if (alphabet === "plain") return (this.#plainTest ??= this.#newTest(alphabet));
+    if (alphabet === "western") return (this.#westernTest ??= this.#newTest(alphabet));
+    return (this.#anyTest ??= this.#newTest(alphabet));
+  }
+
+  #newTest(alphabet: Alphabet): RegExp {
     const { tree } = this;
     const whole = trim(tree);
     const node = narrowed(whole, tree, alphabet);
     const is = alphabet !== "any" && node === whole;
-    const made = is ? this.test() : compile(tree, node ?? NEVER, "").pattern;
-    this.#tests.set(alphabet, made);
-    return made;
+    return is ? this.test() : compile(tree, node ?? NEVER, "").pattern;
   }
 
   /** Whether it matches a text without octets, as a field is that is not there. */
