@@ -19,42 +19,54 @@ const USAGE = `npm run parity -- [OPTION…] PATH…
   --site DIR        the site's own; default: this machine's
   --cf LINE         a line more for both, once or more often
   --at-once N       messages under way at each side; 2
-  --passes N        all messages so often, and the speed of the last time compared: 2 for sides that run for days; 1
+  --passes N        all messages so often, the sides in turn: only then are they as warm as what runs for days; 4, with --oracle 1
   --subrules        rules whose name starts with "__" too (with --oracle)
   --json            for programs`;
 
-interface Collected {
-  readonly opinions: Map<string, Opinion | null>;
-  /** Pass by pass. */
-  readonly speeds: readonly Speed[];
-}
-
 interface Effort {
   readonly atOnce: number;
-  /** How often all messages are given: the opinions, and the speed that is compared, are those of the last time. */
+  /** How often all messages are given; the opinions are those of the last time. */
   readonly passes: number;
 }
 
-async function ask(
-  side: Side,
+/** One side and what it has answered. */
+class Party {
+  readonly side: Side;
+  readonly opinions = new Map<string, Opinion | null>();
+  /** Pass by pass. */
+  readonly speeds: Speed[] = [];
+
+  constructor(side: Side) {
+    this.side = side;
+  }
+
+  async pass(
+    messages: readonly NamedMessage[],
+    { atOnce }: Effort,
+    step: () => void,
+  ): Promise<void> {
+    const speed = await measured(messages, atOnce, this.side.meter, async ({ name, octets }) => {
+      this.opinions.set(name, await this.side.opinion(octets));
+      step();
+    });
+    this.speeds.push(speed);
+  }
+}
+
+/** Pass by pass, one side after the other: a machine that is slower for a minute is so for both. */
+async function askAll(
+  parties: readonly Party[],
   messages: readonly NamedMessage[],
-  { atOnce, passes }: Effort,
-): Promise<Collected> {
-  const opinions = new Map<string, Opinion | null>();
-  const speeds: Speed[] = [];
-  const bar = progress(side.name.slice(0, 20), messages.length * passes);
+  effort: Effort,
+): Promise<void> {
+  const bar = progress("parity", messages.length * effort.passes * parties.length);
   let done = 0;
   // Neither side is measured cold.
-  for (const { octets } of messages.slice(0, 20)) await side.opinion(octets);
-  for (let pass = 0; pass < passes; pass++) {
-    const speed = await measured(messages, atOnce, side.meter, async ({ name, octets }) => {
-      opinions.set(name, await side.opinion(octets));
-      bar.step(++done);
-    });
-    speeds.push(speed);
-  }
+  for (const { side } of parties)
+    for (const { octets } of messages.slice(0, 20)) await side.opinion(octets);
+  for (let pass = 0; pass < effort.passes; pass++)
+    for (const party of parties) await party.pass(messages, effort, () => bar.step(++done));
   bar.end();
-  return { opinions, speeds };
 }
 
 async function places(
@@ -87,7 +99,7 @@ async function main(): Promise<void> {
   const { oracle, subrules = false } = values;
   if (positionals.length === 0 && oracle === undefined) throw new Error(USAGE);
   const atOnce = Math.max(1, Number(values["at-once"] ?? "2") || 2);
-  const effort = { atOnce, passes: Math.max(1, Number(values.passes ?? "1") || 1) };
+  const effort = { atOnce, passes: Math.max(1, Number(values.passes) || (oracle === undefined ? 4 : 1)) };
   const where = await places(values.rules, values.site, values.cf ?? []);
   const known = oracle === undefined ? null : await oracleOpinions(oracle, subrules);
   const paths = positionals.length > 0 ? positionals : [...(known?.keys() ?? [])];
@@ -95,43 +107,58 @@ async function main(): Promise<void> {
   // The oracle takes each file for one message.
   for await (const message of messagesIn(paths, known === null))
     if (known === null || known.has(message.name)) all.push(message);
-  const ours = await ourSide(where, atOnce, subrules && known !== null);
-  const our = await ask(ours, all, effort);
-  await ours.stop();
-  const theirs =
-    known === null
-      ? await theirOpinions(values.spamd, where, all, effort)
-      : {
-          opinions: known,
-          speeds: null,
-          exact: true,
-          name: `${known.size} answers of SpamAssassin`,
-        };
+  const ours = new Party(await ourSide(where, atOnce, subrules && known !== null));
   const report: ParityReport = {
-    against: theirs.name,
     ruleDirectories: [where.ruleDir, where.siteDir],
-    parity: compare(our.opinions, theirs.opinions, theirs.exact ? 0.01 : 0.1),
-    speeds: { ours: our.speeds, theirs: theirs.speeds },
+    ...(known === null
+      ? await besideSpamd(ours, values.spamd, where, all, effort)
+      : await besideOracle(ours, known, all, effort)),
   };
   process.stdout.write(
     values.json === true ? `${JSON.stringify(report, null, 1)}\n` : printed(report),
   );
 }
 
-async function theirOpinions(
+type Compared = Omit<ParityReport, "ruleDirectories">;
+
+async function besideOracle(
+  ours: Party,
+  known: Map<string, Opinion>,
+  messages: readonly NamedMessage[],
+  effort: Effort,
+): Promise<Compared> {
+  try {
+    await askAll([ours], messages, effort);
+  } finally {
+    await ours.side.stop();
+  }
+  return {
+    against: `${known.size} answers of SpamAssassin`,
+    parity: compare(ours.opinions, known, 0.01),
+    speeds: { ours: ours.speeds, theirs: null },
+  };
+}
+
+async function besideSpamd(
+  ours: Party,
   socket: string | undefined,
   where: RulePlaces,
   messages: readonly NamedMessage[],
   effort: Effort,
-): Promise<Collected & { readonly exact: boolean; readonly name: string }> {
-  const side =
+): Promise<Compared> {
+  const spamd =
     socket === undefined ? await startedSpamd(where, effort.atOnce) : runningSpamd(socket);
+  const theirs = new Party(spamd);
   try {
-    const { opinions, speeds } = await ask(side, messages, effort);
-    return { opinions, speeds, exact: side.exact(), name: side.name };
+    await askAll([ours, theirs], messages, effort);
   } finally {
-    await side.stop();
+    await Promise.all([ours.side.stop(), spamd.stop()]);
   }
+  return {
+    against: spamd.name,
+    parity: compare(ours.opinions, theirs.opinions, spamd.exact() ? 0.01 : 0.1),
+    speeds: { ours: ours.speeds, theirs: theirs.speeds },
+  };
 }
 
 try {

@@ -1,4 +1,7 @@
 // Our engine as one side of a comparison: threads as in a worker, over the rules of given directories.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { residentOf } from "../bench/procfs.ts";
 import { spamEngine, type SpamEngine } from "../../src/spamrules/engine.ts";
 import type { AboutRules, EngineData } from "../../src/spamrules/engine-job.ts";
@@ -43,7 +46,13 @@ export async function ourSide(
   threads: number,
   subrules: boolean,
 ): Promise<OurSide> {
-  const engine = spamEngine({ data: await engineData(places), deadlineMs: 30_000, threads });
+  const dir = await mkdtemp(join(tmpdir(), "parity-"));
+  const data = { ...(await engineData(places)), cache: join(dir, "patterns.cache") };
+  // As all workers but the very first, its threads find in a file what is known of patterns.
+  const first = spamEngine({ data, deadlineMs: 30_000, threads: 1 });
+  await warmed(first, 1);
+  await first.close();
+  const engine = spamEngine({ data, deadlineMs: 30_000, threads });
   const about = await warmed(engine, threads);
   return {
     name: "postern's engine",
@@ -65,7 +74,10 @@ export async function ourSide(
       residentMiB: () => residentOf([process.pid]) / 1024 / 1024,
       of: `this process with ${threads} thread${threads === 1 ? "" : "s"}`,
     },
-    stop: () => engine.close(),
+    async stop() {
+      await engine.close();
+      await rm(dir, { recursive: true, force: true });
+    },
   };
 }
 

@@ -61,13 +61,17 @@ const names = (sign: string, rules: readonly string[]): string =>
     .join("");
 
 function speedLines(ours: readonly Speed[], theirs: readonly Speed[] | null): string[] {
-  const of = (whose: string, all: readonly Speed[]): string[] =>
-    all.map((speed, at) => speedLine(all.length === 1 ? whose : `${whose}, pass ${at + 1}`, speed));
-  const [our, their] = [ours.at(-1), theirs?.at(-1)];
-  if (our === undefined || their === undefined) return of("ours", ours);
-  const times = (our.perSecond / their.perSecond).toFixed(1);
-  const last = `ours is ${times} times as fast${cpuTimes(our, their)}`;
-  return [...of("ours", ours), ...of("theirs", theirs ?? []), last];
+  return ours.flatMap((our, at) => {
+    const pass = ours.length === 1 ? "" : `, pass ${at + 1}`;
+    const their = theirs?.[at];
+    if (their === undefined) return [speedLine(`ours${pass}`, our)];
+    const times = (our.perSecond / their.perSecond).toFixed(1);
+    return [
+      speedLine(`ours${pass}`, our),
+      speedLine(`theirs${pass}`, their),
+      `ours is ${times} times as fast${cpuTimes(our, their)}`,
+    ];
+  });
 }
 
 function speedLine(whose: string, speed: Speed): string {
