@@ -99,7 +99,10 @@ async function main(): Promise<void> {
   const { oracle, subrules = false } = values;
   if (positionals.length === 0 && oracle === undefined) throw new Error(USAGE);
   const atOnce = Math.max(1, Number(values["at-once"] ?? "2") || 2);
-  const effort = { atOnce, passes: Math.max(1, Number(values.passes) || (oracle === undefined ? 4 : 1)) };
+  const effort = {
+    atOnce,
+    passes: Math.max(1, Number(values.passes) || (oracle === undefined ? 4 : 1)),
+  };
   const where = await places(values.rules, values.site, values.cf ?? []);
   const known = oracle === undefined ? null : await oracleOpinions(oracle, subrules);
   const paths = positionals.length > 0 ? positionals : [...(known?.keys() ?? [])];
