@@ -19,7 +19,8 @@ const USAGE = `npm run parity -- [OPTION…] PATH…
   --site DIR        the site's own; default: this machine's
   --cf LINE         a line more for both, once or more often
   --at-once N       messages under way at each side; 2
-  --passes N        all messages so often, the sides in turn: only then are they as warm as what runs for days; 4, with --oracle 1
+  --passes N        all messages so often, the sides in turn: only then are they as warm as what runs for days; 2, with --oracle 1
+  --seconds N       in each pass a side that is done sooner goes on with the same messages: a second says little; 15, with --oracle 0
   --subrules        rules whose name starts with "__" too (with --oracle)
   --json            for programs`;
 
@@ -27,6 +28,8 @@ interface Effort {
   readonly atOnce: number;
   /** How often all messages are given; the opinions are those of the last time. */
   readonly passes: number;
+  /** Of each pass, at least. */
+  readonly seconds: number;
 }
 
 /** One side and what it has answered. */
@@ -40,14 +43,11 @@ class Party {
     this.side = side;
   }
 
-  async pass(
-    messages: readonly NamedMessage[],
-    { atOnce }: Effort,
-    step: () => void,
-  ): Promise<void> {
-    const speed = await measured(messages, atOnce, this.side.meter, async ({ name, octets }) => {
+  async pass(messages: readonly NamedMessage[], effort: Effort, step: () => void): Promise<void> {
+    let given = 0;
+    const speed = await measured(messages, effort, this.side.meter, async ({ name, octets }) => {
       this.opinions.set(name, await this.side.opinion(octets));
-      step();
+      if (given++ < messages.length) step();
     });
     this.speeds.push(speed);
   }
@@ -92,6 +92,7 @@ async function main(): Promise<void> {
       cf: { type: "string", multiple: true },
       "at-once": { type: "string" },
       passes: { type: "string" },
+      seconds: { type: "string" },
       subrules: { type: "boolean" },
       json: { type: "boolean" },
     },
@@ -101,7 +102,8 @@ async function main(): Promise<void> {
   const atOnce = Math.max(1, Number(values["at-once"] ?? "2") || 2);
   const effort = {
     atOnce,
-    passes: Math.max(1, Number(values.passes) || (oracle === undefined ? 4 : 1)),
+    passes: Math.max(1, Number(values.passes) || (oracle === undefined ? 2 : 1)),
+    seconds: Number(values.seconds ?? (oracle === undefined ? 15 : 0)) || 0,
   };
   const where = await places(values.rules, values.site, values.cf ?? []);
   const known = oracle === undefined ? null : await oracleOpinions(oracle, subrules);

@@ -22,10 +22,10 @@ export interface Meter {
   readonly of: string;
 }
 
-/** Does `work` for each item, `atOnce` at a time. */
+/** Does `work` for each item, `atOnce` at a time, and for all of them again and again until `seconds` have passed. */
 export async function measured<T>(
   items: readonly T[],
-  atOnce: number,
+  { atOnce, seconds = 0 }: { readonly atOnce: number; readonly seconds?: number },
   meter: Meter,
   work: (item: T) => Promise<void>,
 ): Promise<Speed> {
@@ -34,15 +34,15 @@ export async function measured<T>(
   const start = performance.now();
   let next = 0;
   const lane = async (): Promise<void> => {
-    for (let item; next < items.length;) {
-      item = items[next++] as T;
+    while (next < items.length || performance.now() - start < seconds * 1000) {
+      const item = items[next++ % items.length] as T;
       const from = performance.now();
       await work(item);
       times.push(performance.now() - from);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, lane));
-  const seconds = (performance.now() - start) / 1000;
+  const took = (performance.now() - start) / 1000;
   const cpuAfter = meter.cpuSeconds();
   times.sort((a, b) => a - b);
   const at = (share: number): number =>
@@ -50,7 +50,7 @@ export async function measured<T>(
   return {
     messages: times.length,
     atOnce,
-    perSecond: times.length / seconds,
+    perSecond: times.length / took,
     p50: at(0.5),
     p99: at(0.99),
     max: at(1),
