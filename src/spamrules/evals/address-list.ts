@@ -44,8 +44,9 @@ const compiled = (globs: readonly Glob[]): AddressList => {
     else if (/[*?]/.test(pattern) || pattern !== glob) others.push(pattern);
   }
   const firsts = new Set([...ends].map((end) => end.charCodeAt(0)));
+  const longest = [...ends].reduce((most, { length }) => Math.max(most, length), 0);
   const endsSo = (text: string): boolean => {
-    for (let at = 0; at < text.length; at++)
+    for (let at = Math.max(0, text.length - longest); at < text.length; at++)
       if (firsts.has(text.charCodeAt(at)) && ends.has(text.slice(at))) return true;
     return ends.has("");
   };
