@@ -16,7 +16,7 @@ export function shortestMatch(node: Node): number {
       return Math.min(sum, ENOUGH);
     }
     case "choice":
-      return Math.min(...node.items.map(shortestMatch));
+      return node.items.reduce((least, item) => Math.min(least, shortestMatch(item)), ENOUGH);
     case "repeat":
       return node.min === 0 ? 0 : Math.min(node.min * shortestMatch(node.of), ENOUGH);
     case "group":

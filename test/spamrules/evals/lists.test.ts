@@ -1,7 +1,7 @@
 // Lists of addresses, hosts and subjects.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { like } from "../../../src/spamrules/evals/address-list.ts";
+import { addressList, like } from "../../../src/spamrules/evals/address-list.ts";
 import { ask, hop } from "./ask.ts";
 
 const FROM = "From: Joe <Joe@Mail.Example.org>";
@@ -93,6 +93,17 @@ it("compares patterns as a regular expression would", () => {
     fc.property(made("ab*?"), made("ab?\n"), (glob, text) => {
       const source = glob.replace(/\?/g, "[^\\n]").replace(/\*+/g, "[^\\n]*");
       expect(like(glob, text)).toBe(new RegExp(`^${source}(?![^])`).test(text));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+it("finds in a list what one of its patterns is like", () => {
+  const glob = fc.string({ unit: fc.constantFrom(..."ab@*?"), maxLength: 6 });
+  const text = fc.string({ unit: fc.constantFrom(..."ab@\n"), maxLength: 8 });
+  fc.assert(
+    fc.property(fc.array(glob, { maxLength: 5 }), text, (globs, one) => {
+      expect(addressList(globs)(one)).toBe(globs.some((each) => like(each, one)));
     }),
     { numRuns: 2000 },
   );

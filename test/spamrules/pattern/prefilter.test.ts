@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Automaton } from "../../../src/spamrules/pattern/automaton.ts";
 import { ahead, beginningsOf } from "../../../src/spamrules/pattern/beginnings.ts";
 import { emit } from "../../../src/spamrules/pattern/emit.ts";
+import { factsOf } from "../../../src/spamrules/pattern/facts.ts";
 import { factored } from "../../../src/spamrules/pattern/factor.ts";
 import { counting, hasLeast, leastIn } from "../../../src/spamrules/pattern/least.ts";
 import { clausesOf, FOLD } from "../../../src/spamrules/pattern/literals.ts";
@@ -231,6 +232,11 @@ describe("shortestMatch", () => {
     expect(of("ab?(c|de)\\b(?=fgh)")).toBe(2);
     expect(of("(?:a{1000}){1000}(?:a{1000}){1000}b")).toBe(1_000_000);
     expect(of("a|(?!b)")).toBe(0);
+  });
+
+  it("is found among any number of alternatives", () => {
+    const source = Array.from({ length: 150_000 }, () => "ab").join("|");
+    expect(factsOf({ source, flags: "" })).toMatchObject({ shortest: 2 });
   });
 });
 
