@@ -82,7 +82,8 @@ describe("lookups", () => {
     const replies = await ask([look("a.test", "A"), look("b.test", "A")], 60_000);
     expect([...replies.keys()]).toEqual(["A a.test"]);
     expect(performance.now() - start).toBeLessThan(1400);
-    // The budget is for all rounds: a second one has what the first has left.
+    // The budget is for all rounds: a second one has what the first has left. Timers may be a millisecond early.
+    await new Promise((resolve) => setTimeout(resolve, 20));
     expect([...(await ask([look("c.test", "A")], 60_000)).keys()]).toEqual([]);
   });
 
