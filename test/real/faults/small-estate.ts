@@ -15,8 +15,10 @@ export interface Ports {
 
 export interface OneProcess extends Peer {
   pid(): number;
-  running(): boolean;
+  /** All that this start wrote. */
   log(): string;
+  /** How the last process ended, all that it wrote being in the log; null while it runs. */
+  ended(): Promise<string | null>;
   /** kill -9, waited for. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -32,6 +34,7 @@ export async function oneProcess(
   await mkdir(dir, { recursive: true });
   await writeFile(configFile, toml(dir, ports));
   let child: ChildProcess | null = null;
+  let closed: Promise<unknown> = Promise.resolve();
   let log = "";
   const running = () => child !== null && child.exitCode === null && child.signalCode === null;
   const start = async (): Promise<void> => {
@@ -41,15 +44,13 @@ export async function oneProcess(
       env: { ...process.env, ...env },
     });
     child = started;
-    let said = "";
+    closed = once(started, "close");
+    log = "";
     for (const stream of [started.stdout, started.stderr])
-      stream.on("data", (piece: Buffer) => {
-        said += piece.toString();
-        log += piece.toString();
-      });
+      stream.on("data", (piece: Buffer) => (log += piece.toString()));
     await until("postern", () => {
       if (!running()) throw new Error(`postern ended:\n${log}`);
-      return said.includes("ready\n");
+      return log.includes("ready\n");
     });
   };
   const kill = async (): Promise<void> => {
@@ -60,10 +61,15 @@ export async function oneProcess(
     one.kill("SIGKILL");
     await gone;
   };
+  const ended = async (): Promise<string | null> => {
+    if (running()) return null;
+    await closed; // what it wrote last may come after its end
+    return `exit code ${child?.exitCode}, signal ${child?.signalCode}`;
+  };
   await start();
   return {
     pid: () => child?.pid ?? 0,
-    running,
+    ended,
     log: () => log,
     ...{ kill, start, stop: kill },
   };
