@@ -274,4 +274,3 @@ if (import.meta.main) {
   console.log(reportOf(results));
   process.exitCode = results.some(({ wrong }) => wrong.length > 0) ? 1 : 0;
 }
-
