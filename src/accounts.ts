@@ -1,5 +1,5 @@
 // What a worker writes down about answered messages behind their back: statistics into the state store, a row of facts into the
-// history. Made by app.ts; nothing here can delay a message.
+// history. Made by rooms.ts; nothing here can delay a message.
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { historyRow } from "./engine/history.ts";

@@ -1,5 +1,5 @@
 // Who may bring a message now: the gate for messages and octets in flight (fair across clients), the disk under the spool, the
-// memory of this worker. What cannot be taken is put off at MAIL or DATA, before anything is lost. Wired by app.ts.
+// memory of this worker. What cannot be taken is put off at MAIL or DATA, before anything is lost. Wired by rooms.ts.
 import type { Config } from "./config.ts";
 import { canonicalIp } from "./mail/ip.ts";
 import type { Transaction } from "./mail/message.ts";

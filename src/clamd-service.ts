@@ -1,5 +1,5 @@
 // The clamd service of a worker: its listeners over the rooms that the filter has too (rules, spool, scanner). Wired here, so that
-// app.ts stays the place where listeners start and nothing else.
+// rooms.ts stays the place where things are made and nothing else.
 import { allowedPeers } from "./allowed-peers.ts";
 import { streamChecksOf, type MessageMeans } from "./checks/index.ts";
 import type { ScanReply } from "./clients/clamd-reply.ts";

@@ -2,7 +2,8 @@
 // ready before old ones stop), watched for their memory, told new rules, asked for metrics, stopped gracefully. Sockets are the
 // primary's (node:cluster, SCHED_NONE): no connection is lost when a worker goes.
 import cluster, { type Worker } from "node:cluster";
-import { ConfigError, type Config } from "./config.ts";
+import type { Config } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 import type { FromWorker, MetricsJson, ToWorker } from "./process-messages.ts";
 import type { LiveRules } from "./rules-live.ts";
 import { setSocketOwner, SocketMask } from "./socket-owner.ts";

@@ -1,4 +1,4 @@
-// Greylisting of one worker, wired: settings, store, DNS, log and metrics. Made by app.ts; `postern greylist explain` uses the same.
+// Greylisting of one worker, wired: settings, store, DNS, log and metrics. Made by rooms.ts; `postern greylist explain` uses the same.
 import { spfOf } from "./checks/auth-spf.ts";
 import type { GreylistMeans } from "./checks/greylist.ts";
 import type { GreylistDns } from "./checks/greylist-subject.ts";

@@ -1,5 +1,5 @@
 // The release links of a worker: their listener over the store, the memory and the ways out that the filter has too. Wired here,
-// so that app.ts stays the place where listeners start and nothing else.
+// so that rooms.ts stays the place where things are made and nothing else.
 import { allowedPeers } from "./allowed-peers.ts";
 import { join } from "node:path";
 import type { Config } from "./config.ts";

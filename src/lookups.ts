@@ -1,4 +1,4 @@
-// DNS of one worker, wired: the resolver, the DNS lists with their health, what both tell metrics and log. Made by app.ts and, to
+// DNS of one worker, wired: the resolver, the DNS lists with their health, what both tell metrics and log. Made by rooms.ts and, to
 // look at the lists once, by `postern doctor`.
 import type { DnsxlMeans } from "./checks/dnsxl.ts";
 import { zoneWatch, type ZoneWatch } from "./checks/dnsxl-zones.ts";

@@ -1,5 +1,5 @@
 // The policy service of a worker: its listeners over the rooms that the filter has too (rules, store, delivery agent). Wired
-// here, so that app.ts stays the place where listeners start and nothing else.
+// here, so that rooms.ts stays the place where things are made and nothing else.
 import { allowedPeers } from "./allowed-peers.ts";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";

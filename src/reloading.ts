@@ -2,7 +2,8 @@
 // is wrong with it, told with file and line while the old one stays. Called by supervisor.ts.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { ConfigError, lineOf, type Config } from "./config.ts";
+import type { Config } from "./config.ts";
+import { ConfigError, lineOf } from "./config-error.ts";
 import { hostOf, portOf } from "./listen-address.ts";
 import { groupId } from "./sys/group.ts";
 import type { Log } from "./sys/log.ts";

@@ -1,5 +1,5 @@
 // The spam scorer of one worker, wired: the client over the configured spamds, the engine for SpamAssassin's rules, or both, and what they
-// tell metrics and log. Made by app.ts and by `postern scan`.
+// tell metrics and log. Made by rooms.ts and by `postern scan`.
 import { bayesMemory, type BayesMemory } from "./checks/bayes-memory.ts";
 import { both, type Difference } from "./checks/spam-both.ts";
 import type { RuleDns } from "./checks/spam-dns.ts";

@@ -1,4 +1,4 @@
-// One SMTP or LMTP listener as the configuration says it: who may connect, and what is offered. Made by app.ts.
+// One SMTP or LMTP listener as the configuration says it: who may connect, and what is offered. Made by smtp-service.ts.
 import { allowedPeers } from "./allowed-peers.ts";
 import type { SmtpDestination } from "./clients/smtp.ts";
 import type { Config } from "./config.ts";

@@ -1,6 +1,6 @@
 // Mode and group of unix sockets, and the mask under which they are made. Used by supervisor and crew, who bind them.
 import { chmodSync, chownSync } from "node:fs";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { groupId } from "./sys/group.ts";
 

@@ -1,5 +1,5 @@
 // The spamd service of a worker: its listeners over the rooms that the filter has too (rules, spool, the engine that scores). Wired here,
-// so that app.ts stays the place where listeners start and nothing else.
+// so that rooms.ts stays the place where things are made and nothing else.
 import { allowedPeers } from "./allowed-peers.ts";
 import { outsideFor } from "./checks/spam-engine.ts";
 import { firstOctets } from "./checks/spam-copy.ts";

@@ -1,4 +1,4 @@
-// The virus scanner of one worker, wired: the clamds of the configuration, what they tell log and metrics. Made by app.ts.
+// The virus scanner of one worker, wired: the clamds of the configuration, what they tell log and metrics. Made by rooms.ts.
 import type { VirusMeans } from "./checks/virus.ts";
 import { clamd } from "./clients/clamd.ts";
 import { parseEndpoint } from "./clients/endpoint.ts";

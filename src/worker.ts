@@ -3,7 +3,8 @@
 import { startApp, type App } from "./app.ts";
 import type { FromWorker, MetricsJson, ToWorker } from "./process-messages.ts";
 import { processLog, type Log } from "./sys/log.ts";
-import { metrics, watchEventLoop, type Metrics } from "./sys/metrics.ts";
+import { watchEventLoop } from "./sys/event-loop.ts";
+import { metrics, type Metrics } from "./sys/metrics.ts";
 import { warmUp } from "./warm-up.ts";
 
 /** Runs until the process ends. */

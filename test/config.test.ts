@@ -1,5 +1,6 @@
 import { test, describe, expect, it } from "vitest";
-import { ConfigError, lineOf, loadConfig, parseConfig } from "../src/config.ts";
+import { ConfigError, lineOf } from "../src/config-error.ts";
+import { loadConfig, parseConfig } from "../src/config.ts";
 
 const errors = (text: string): string => {
   try {

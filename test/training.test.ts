@@ -6,7 +6,8 @@ import { parseConfig, type Config } from "../src/config.ts";
 import { prepareStore, sqliteStore } from "../src/state/sqlite.ts";
 import type { HostStore } from "../src/state/store.ts";
 import { processLog } from "../src/sys/log.ts";
-import { metrics, watchEventLoop } from "../src/sys/metrics.ts";
+import { watchEventLoop } from "../src/sys/event-loop.ts";
+import { metrics } from "../src/sys/metrics.ts";
 import { training, type Training } from "../src/training.ts";
 
 let dir: string;

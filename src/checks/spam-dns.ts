@@ -26,11 +26,12 @@ export function ruleLookups({
   let left = MOST_LOOKUPS;
   return async (lookups, ms) => {
     end ??= performance.now() + budgetMs;
+    const found = new Map<string, DnsReply>();
+    const most = Math.min(ms, end - performance.now());
+    if (most <= 0) return found;
     const asked = lookups.slice(0, left);
     left -= asked.length;
-    const found = new Map<string, DnsReply>();
     const late = new AbortController();
-    const most = Math.max(0, Math.min(ms, end - performance.now()));
     const timer = setTimeout(() => late.abort(), most);
     const each = asked.map(async ({ key, name, types }) => {
       const reply = await replyOf(dns, name, types, late.signal);

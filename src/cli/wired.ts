@@ -1,4 +1,4 @@
-// Commands over the stores of a configuration: what app.ts wires for the server, wired for one run.
+// Commands over the stores of a configuration: what rooms.ts wires for the server, wired for one run.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config.ts";

@@ -1,5 +1,5 @@
 // Which servers are asked: those of `[dns] servers`, else the nameserver lines of /etc/resolv.conf, else the one on this host.
-// Called by app.ts and `postern doctor`.
+// Called by lookups.ts and `postern doctor`.
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import type { DnsServer } from "./dns-transport.ts";

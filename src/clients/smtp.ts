@@ -1,6 +1,6 @@
 // The SMTP and LMTP client (RFC 5321, RFC 2033): a Destination for one next hop. Pooled connections, everything up to
 // DATA in one write, the final dot withheld until commit. Own, since no client on npm joins pipelining, XFORWARD,
-// per-recipient LMTP replies and DSN. Wired by app.ts; DSNs and releases go out through it too.
+// per-recipient LMTP replies and DSN. Wired by relays.ts; DSNs and releases go out through it too.
 import assert from "node:assert/strict";
 import { refused, type Destination, type Prepared } from "../mail/destination.ts";
 import type { NextHop } from "./next-hop.ts";

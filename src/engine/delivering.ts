@@ -1,5 +1,5 @@
 // The delivery listener: the same story as a filter's with nothing to judge and nothing to edit, so that two phases, reports of
-// hidden refusals and the memory of retries hold there too. Built once by app.ts.
+// hidden refusals and the memory of retries hold there too. Built once by smtp-service.ts.
 import type { Destination } from "../mail/destination.ts";
 import { replyLine, tempfail } from "../mail/reply.ts";
 import type { Log } from "../sys/log.ts";

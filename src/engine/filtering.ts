@@ -1,5 +1,5 @@
 // What a filter listener adds to a verdict: the header edits of one recipient, the quarantine copy of one message, and the
-// address extension towards an MTA. Built once by app.ts; apply.ts asks it.
+// address extension towards an MTA. Built once by smtp-service.ts; apply.ts asks it.
 import { rblWarnings } from "../checks/dnsxl.ts";
 import { GREYLIST_DELAYED } from "../checks/greylist-delay.ts";
 import { autolearnOf } from "../checks/spam.ts";

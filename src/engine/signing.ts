@@ -1,5 +1,5 @@
 // DKIM signing of what our users send: which keys a From: domain has, the key files, and the lines for one copy. Called by apply.ts
-// (through app.ts) after all other edits of a cluster. Relaying permission stays the MTA's: only origin outbound is signed.
+// (through smtp-service.ts) after all other edits of a cluster. Relaying permission stays the MTA's: only origin outbound is signed.
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { fstatSync, openSync, readFileSync, closeSync } from "node:fs";
 import { join } from "node:path";

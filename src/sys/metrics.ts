@@ -1,11 +1,11 @@
-// Every metric, declared in one place with its help text and labels (prom-client). Label values come from closed sets; an
+// Every metric, declared with its help text and labels (prom-client); those of checks in check-metrics.ts. Label values come from closed sets; an
 // address never is one. README's table is generated from here.
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import { Registry, type Counter, type Gauge, type Histogram } from "prom-client";
+import { checkMetrics, type CheckMetrics } from "./check-metrics.ts";
+import { delayGauge, type EventLoop } from "./event-loop.ts";
+import { makers, type Makers } from "./metric-makers.ts";
 
-type IntervalHistogram = ReturnType<typeof monitorEventLoopDelay>;
-
-export interface Metrics {
+export interface Metrics extends CheckMetrics {
   readonly registry: Registry;
   readonly messages: Counter<"direction" | "category" | "disposition">;
   readonly messageSeconds: Histogram;
@@ -33,24 +33,6 @@ export interface Metrics {
   readonly handedOn: Counter;
   readonly history: Counter<"result">;
   readonly bayesLessons: Counter<"result">;
-  readonly dnsQuestions: Counter<"status">;
-  readonly dnsxl: Counter<"zone" | "result">;
-  readonly dnsxlHealthy: Gauge<"zone">;
-  readonly policy: Counter<"state" | "action">;
-  readonly policySeconds: Histogram;
-  readonly greylist: Counter<"result">;
-  readonly virusScans: Counter<"result">;
-  readonly clamdAnswers: Counter<"result">;
-  readonly clamdHealthy: Gauge<"endpoint">;
-  readonly virusDatabaseAge: Gauge<"endpoint">;
-  readonly spamScorings: Counter<"result">;
-  readonly spamdHealthy: Gauge<"endpoint">;
-  readonly spamEngine: Counter<"result">;
-  readonly spamCompared: Counter<"result">;
-  readonly spamRules: Gauge;
-  readonly spamdAnswers: Counter<"method" | "result">;
-  readonly rulesLoad: Gauge;
-  readonly rulesReloads: Counter<"result">;
   readonly spoolBytes: Gauge;
   readonly threadJobs: Counter<"pool" | "result">;
   readonly threadSeconds: Histogram<"pool">;
@@ -58,12 +40,8 @@ export interface Metrics {
   readonly eventLoopDelay: Gauge<"percentile">;
 }
 
-const SECONDS = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 240,
-];
-
 /** Makes all metrics in a registry of their own. `eventLoop` is read at each scrape; null = not watched. */
-export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
+export function metrics(eventLoop: EventLoop | null = null): Metrics {
   const registry = new Registry();
   const make = makers(registry);
   const { counter, gauge, histogram } = make;
@@ -113,33 +91,11 @@ export function metrics(eventLoop: IntervalHistogram | null = null): Metrics {
       "Messages of training folders, by what became of them: learned, relearned (taught otherwise before), known, failed (could not be read), capped (a mailbox had taught enough that day)",
       ["result"],
     ),
-    ...policyMetrics(make),
-    ...dnsMetrics(make),
-    ...virusMetrics(make),
-    ...spamMetrics(make),
-    ...rulesMetrics(make),
+    ...checkMetrics(make),
     spoolBytes: gauge("spool_bytes", "Octets of messages held in memory"),
     ...threadMetrics(make),
     eventLoopDelay: delayGauge(registry, eventLoop),
   };
-}
-
-type Makers = ReturnType<typeof makers>;
-
-/** Makers of metrics in one registry, with our prefix. */
-function makers(registry: Registry) {
-  const registers = [registry];
-  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Counter({ name: `postern_${name}`, help, labelNames, registers });
-  const gauge = <L extends string>(
-    name: string,
-    help: string,
-    aggregator: "sum" | "max" | "min" = "sum",
-    labelNames: readonly L[] = [],
-  ) => new Gauge({ name: `postern_${name}`, help, labelNames, aggregator, registers });
-  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Histogram({ name: `postern_${name}`, help, labelNames, buckets: SECONDS, registers });
-  return { counter, gauge, histogram };
 }
 
 function reportMetrics({ counter }: Makers): Pick<Metrics, "dsn" | "linkRequests" | "notices"> {
@@ -240,157 +196,4 @@ function threadMetrics({
     ]),
     threadWaiting: gauge("thread_jobs_waiting", "Jobs that wait for a thread", "sum", ["pool"]),
   };
-}
-
-function policyMetrics({
-  counter,
-  histogram,
-}: Makers): Pick<Metrics, "policy" | "policySeconds" | "greylist"> {
-  return {
-    policy: counter("policy_total", "Answers of the policy service, by protocol state and action", [
-      "state",
-      "action",
-    ]),
-    greylist: counter(
-      "greylist_total",
-      "Greylist decisions: new and early wait; accepted, passed, client and person pass; unsuspected are not asked about",
-      ["result"],
-    ),
-    policySeconds: histogram("policy_seconds", "From a policy request to its answer"),
-  };
-}
-
-function dnsMetrics({
-  counter,
-  gauge,
-}: Makers): Pick<Metrics, "dnsQuestions" | "dnsxl" | "dnsxlHealthy"> {
-  return {
-    dnsQuestions: counter(
-      "dns_questions_total",
-      "DNS questions that the cache could not answer, by outcome",
-      ["status"],
-    ),
-    dnsxl: counter(
-      "dnsxl_total",
-      "Questions to DNS lists, by result (listed, unlisted, uncounted: a reply that no line counts, failed, skipped)",
-      ["zone", "result"],
-    ),
-    dnsxlHealthy: gauge(
-      "dnsxl_zone_healthy",
-      "1 while a DNS list answers as RFC 5782 wants, 0 while it is not asked",
-      "min",
-      ["zone"],
-    ),
-  };
-}
-
-function rulesMetrics({ counter, gauge }: Makers): Pick<Metrics, "rulesLoad" | "rulesReloads"> {
-  return {
-    rulesLoad: gauge(
-      "rules_load_success",
-      "1 while the running rules are those on disk, 0 while the last good ones are kept",
-      "max",
-    ),
-    rulesReloads: counter("rules_reloads_total", "Loads of the rule files", ["result"]),
-  };
-}
-
-function virusMetrics({
-  counter,
-  gauge,
-}: Makers): Pick<Metrics, "virusScans" | "clamdAnswers" | "clamdHealthy" | "virusDatabaseAge"> {
-  return {
-    virusScans: counter(
-      "virus_scans_total",
-      "Scans of messages and decoded parts, by result (clean, infected, error)",
-      ["result"],
-    ),
-    clamdAnswers: counter(
-      "clamd_answers_total",
-      "Streams answered by our own clamd listeners, by result (clean, infected, error)",
-      ["result"],
-    ),
-    clamdHealthy: gauge(
-      "clamd_healthy",
-      "1 while a clamd answers, 0 while it is left alone until it answers PING",
-      "min",
-      ["endpoint"],
-    ),
-    virusDatabaseAge: gauge(
-      "virus_database_age_seconds",
-      "Age of the daily virus database that a clamd names; absent when it names none",
-      "max",
-      ["endpoint"],
-    ),
-  };
-}
-
-function spamMetrics({
-  counter,
-  gauge,
-}: Makers): Pick<
-  Metrics,
-  "spamScorings" | "spamdHealthy" | "spamEngine" | "spamCompared" | "spamRules" | "spamdAnswers"
-> {
-  return {
-    spamEngine: counter(
-      "spam_engine_total",
-      "Messages scored by postern's own engine, by result (scored; partial: not all rules ran in time; failed)",
-      ["result"],
-    ),
-    spamCompared: counter(
-      "spam_compared_total",
-      "Messages that two scorers were given ([spam] engine = both), by result (same; rules: other rules hit; points: the same rules, other points; unknown: one had no answer)",
-      ["result"],
-    ),
-    spamRules: gauge(
-      "spam_rules",
-      "Rules of SpamAssassin's form that postern's own engine has compiled",
-      "max",
-    ),
-    spamdAnswers: counter(
-      "spamd_answers_total",
-      "Requests answered by our own spamd listeners, by command and result (spam, ham, failed)",
-      ["method", "result"],
-    ),
-    spamScorings: counter(
-      "spam_scorings_total",
-      "Messages given to spamd, by result (scored; unreachable; silent: no answer in time; broken: closed or garbage; refused: an error of spamd's; busy: no place; given-up)",
-      ["result"],
-    ),
-    spamdHealthy: gauge(
-      "spamd_healthy",
-      "1 while a spamd is asked, 0 while it is left alone until it answers PING",
-      "min",
-      ["endpoint"],
-    ),
-  };
-}
-
-/** One look every 2 ms: with fewer, a short burst has too few samples for its p99.9 to mean anything. */
-const SAMPLE_MS = 2;
-
-/** Watches how late the event loop runs, in the process that calls it. */
-export function watchEventLoop(): IntervalHistogram {
-  const histogram = monitorEventLoopDelay({ resolution: SAMPLE_MS });
-  histogram.enable();
-  return histogram;
-}
-
-function delayGauge(registry: Registry, eventLoop: IntervalHistogram | null): Gauge<"percentile"> {
-  return new Gauge({
-    name: "postern_event_loop_delay_seconds",
-    help: "How late the event loop ran since start (the 2 ms of the sampling taken off)",
-    labelNames: ["percentile"],
-    aggregator: "max",
-    registers: [registry],
-    collect() {
-      if (eventLoop === null) return;
-      const late = (ns: number): number => Math.max(0, ns / 1e9 - SAMPLE_MS / 1000);
-      this.set({ percentile: "50" }, late(eventLoop.percentile(50)));
-      this.set({ percentile: "99" }, late(eventLoop.percentile(99)));
-      this.set({ percentile: "99.9" }, late(eventLoop.percentile(99.9)));
-      this.set({ percentile: "100" }, late(eventLoop.max));
-    },
-  });
 }
