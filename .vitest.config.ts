@@ -17,6 +17,7 @@ const SIDE = [
   "rbldnsd",
   "policy-sockets",
   "soak",
+  "kill",
   "spamc",
   "spamrules/*",
 ].map((name) => `test/real/${name}.test.ts`);
