@@ -49,32 +49,41 @@ export async function listFolder(
   return files;
 }
 
-/** The octets of a file, null when it is gone, larger than `most` octets, no regular file, or not the owner's. Throws UnsafeDirectory. */
+/**
+ * The octets of a file; "gone" when it is not there under this name any more (its flags change the name, too); null when it is larger than
+ * `most` octets, no regular file, not the owner's, or not ours to read. Throws UnsafeDirectory.
+ */
 export async function readFolderFile(
   mailRoot: string,
   mailbox: string,
   folder: string,
   { sub, file }: Pick<FolderFile, "sub" | "file">,
   most: number,
-): Promise<Buffer | null> {
-  return inDirectory(mailRoot, pathOf(mailbox, folder, sub), async (directory, owner) => {
-    let fd: number;
-    try {
-      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-      fd = await openFile(below(directory, file), flags);
-    } catch (error) {
-      if (hasCode(error, "ENOENT", "ELOOP", "ENXIO")) return null;
-      throw error;
-    }
-    try {
-      const stats = await statFile(fd);
-      if (!stats.isFile() || stats.uid !== owner || stats.size > most) return null;
-      const octets = Buffer.alloc(stats.size);
-      return octets.subarray(0, await readSome(fd, octets));
-    } finally {
-      await closeFile(fd);
-    }
-  });
+): Promise<Buffer | "gone" | null> {
+  const octets = await inDirectory(
+    mailRoot,
+    pathOf(mailbox, folder, sub),
+    async (directory, owner) => {
+      let fd: number;
+      try {
+        const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+        fd = await openFile(below(directory, file), flags);
+      } catch (error) {
+        if (hasCode(error, "ENOENT")) return "gone";
+        if (hasCode(error, "ELOOP", "ENXIO", "EACCES")) return "unfit";
+        throw error;
+      }
+      try {
+        const stats = await statFile(fd);
+        if (!stats.isFile() || stats.uid !== owner || stats.size > most) return "unfit";
+        const octets = Buffer.alloc(stats.size);
+        return octets.subarray(0, await readSome(fd, octets));
+      } finally {
+        await closeFile(fd);
+      }
+    },
+  );
+  return octets === "unfit" ? null : (octets ?? "gone");
 }
 
 const pathOf = (mailbox: string, folder: string, sub: string): string[] => [

@@ -7,6 +7,7 @@ import {
   EXPIRE_YOUNGEST,
   MAX_NAMED,
   type Label,
+  type Learned,
   type LessonResult,
   type TokenRow,
   type TokenStore,
@@ -22,6 +23,7 @@ const PAGE = 2000;
 const nameOf = (id: number): string => id.toString(36);
 const namesOf = (ids: readonly number[]): string => ids.map(nameOf).join(" ");
 const mailboxKey = (mailbox: string): string => Buffer.from(mailbox, "utf8").toString("base64url");
+const mailboxOf = (key: string): string => Buffer.from(key, "base64url").toString("utf8");
 
 export function redisTokens(redis: RedisCalls): TokenStore {
   const label = (said: unknown): Label | null => (said === "spam" || said === "ham" ? said : null);
@@ -52,7 +54,7 @@ export function redisTokens(redis: RedisCalls): TokenStore {
     async learned(keys) {
       for (const key of keys) {
         const value = await redis.call("GET", KEYS[2] + key);
-        if (typeof value === "string") return label(value.split(",")[0]);
+        if (typeof value === "string") return learnedOf(value);
       }
       return null;
     },
@@ -63,6 +65,12 @@ export function redisTokens(redis: RedisCalls): TokenStore {
     expire: (most, now) => expire(redis, most, now),
     summary: (now) => summary(redis, now),
   };
+}
+
+/** "spam,mailbox in base64url,tokens". */
+function learnedOf(value: string): Learned | null {
+  const [label, mailbox = ""] = value.split(",", 2);
+  return label === "spam" || label === "ham" ? { label, mailbox: mailboxOf(mailbox) } : null;
 }
 
 function* pages(ids: readonly number[]): Generator<readonly number[]> {
@@ -124,8 +132,7 @@ async function summary(redis: RedisCalls, now: number): Promise<TokenSummary> {
   const mailboxes: { mailbox: string; messages: number }[] = [];
   for (const name of names) {
     const messages = Number(await redis.call("ZCOUNT", KEYS[3] + name, `(${now}`, "+inf"));
-    if (messages > 0)
-      mailboxes.push({ mailbox: Buffer.from(name, "base64url").toString("utf8"), messages });
+    if (messages > 0) mailboxes.push({ mailbox: mailboxOf(name), messages });
   }
   mailboxes.sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1));
   return {

@@ -5,6 +5,7 @@ import {
   EXPIRE_YOUNGEST,
   MAX_NAMED,
   type Label,
+  type Learned,
   type Lesson,
   type LessonResult,
   type TokenRow,
@@ -18,7 +19,7 @@ export interface SqliteTokens {
   lookTokens(ids: readonly number[]): readonly TokenRow[];
   touchTokens(ids: readonly number[], at: number): void;
   learnTokens(lesson: Lesson, now: number): LessonResult;
-  learnedAs(keys: readonly string[], now: number): Label | null;
+  learnedAs(keys: readonly string[], now: number): Learned | null;
   forgetLesson(keys: readonly string[], tokens: readonly number[], now: number): Label | null;
   forgetLessons(mailbox: string, most: number, now: number): number;
   expireTokens(most: number, now: number): number;
@@ -82,9 +83,8 @@ export function sqliteTokens(db: DatabaseSync): SqliteTokens {
   };
 }
 
-interface Known {
+interface Known extends Learned {
   readonly key: string;
-  readonly label: Label;
   /** Null when they were not kept. */
   readonly tokens: readonly number[] | null;
 }
@@ -93,14 +93,14 @@ function lessons(
   db: DatabaseSync,
 ): Pick<SqliteTokens, "learnTokens" | "learnedAs" | "forgetLesson" | "forgetLessons"> {
   const get = db.prepare(
-    "SELECT key, label, tokens FROM bayes_lessons WHERE key = ? AND until > ?",
+    "SELECT key, label, mailbox, tokens FROM bayes_lessons WHERE key = ? AND until > ?",
   );
   const put = db.prepare(
     "INSERT OR REPLACE INTO bayes_lessons (key, label, mailbox, tokens, until) VALUES (?, ?, ?, ?, ?)",
   );
   const remove = db.prepare("DELETE FROM bayes_lessons WHERE key = ?");
   const taught = db.prepare(
-    "SELECT key, label, tokens FROM bayes_lessons WHERE mailbox = ? AND until > ? LIMIT ?",
+    "SELECT key, label, mailbox, tokens FROM bayes_lessons WHERE mailbox = ? AND until > ? LIMIT ?",
   );
   const count = counter(db);
   const known = (keys: readonly string[], now: number): Known | null => {
@@ -124,7 +124,10 @@ function lessons(
       put.run(keys[0] ?? "", label, mailbox, kept, now + rememberMs);
       return before === null ? "learned" : "relearned";
     },
-    learnedAs: (keys, now) => known(keys, now)?.label ?? null,
+    learnedAs(keys, now) {
+      const before = known(keys, now);
+      return before === null ? null : { label: before.label, mailbox: before.mailbox };
+    },
     forgetLesson(keys, tokens, now) {
       const before = known(keys, now);
       if (before !== null) take(before, tokens);
@@ -138,9 +141,10 @@ function lessons(
   };
 }
 
-function knownOf({ key, label, tokens }: Record<string, unknown>): Known {
+function knownOf({ key, label, mailbox, tokens }: Record<string, unknown>): Known {
   return {
     key: String(key),
+    mailbox: String(mailbox),
     label: label === "spam" ? "spam" : "ham",
     tokens: tokens instanceof Uint8Array ? unpacked(tokens) : null,
   };

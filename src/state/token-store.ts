@@ -46,6 +46,12 @@ export interface Lesson {
   readonly rememberMs: number;
 }
 
+export interface Learned {
+  readonly label: Label;
+  /** Whose folder taught it; "" = nobody's. */
+  readonly mailbox: string;
+}
+
 /** relearned: it was known under the other label, which was forgotten first. known: nothing was changed. */
 export type LessonResult = "learned" | "relearned" | "known";
 
@@ -56,8 +62,8 @@ export interface TokenStore {
   /** Notes that these were of use: what is not for long expires. */
   touch(ids: readonly number[], at: number): Promise<void>;
   learn(lesson: Lesson, now: number): Promise<LessonResult>;
-  /** As what a message was learned; null when it was not. */
-  learned(keys: readonly string[], now: number): Promise<Label | null>;
+  /** As what a message was learned, and by whom; null when it was not. */
+  learned(keys: readonly string[], now: number): Promise<Learned | null>;
   /** Takes back what a message taught: by the tokens that were kept, or else by these. Resolves to what it was; null when unknown. */
   forget(keys: readonly string[], tokens: readonly number[], now: number): Promise<Label | null>;
   /** Takes back at most `most` messages that a mailbox taught; resolves to their number, 0 when none is left. */

@@ -88,7 +88,7 @@ export function metrics(eventLoop: EventLoop | null = null): Metrics {
     ),
     bayesLessons: counter(
       "bayes_lessons_total",
-      "Messages of training folders, by what became of them: learned, relearned (taught otherwise before), known, failed (could not be read), capped (a mailbox had taught enough that day)",
+      "Messages of training folders, by what became of them: learned, relearned (taught otherwise before), forgotten (moved back), known, failed (could not be read), capped (a mailbox had taught enough that day)",
       ["result"],
     ),
     ...checkMetrics(make),

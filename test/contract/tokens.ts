@@ -78,16 +78,22 @@ export function tokensContract(name: string, open: () => Promise<StateRig>): voi
       expect(await other.learn(second, NOW)).toBe("known");
       expect(await store.totals()).toEqual({ spam: 1, ham: 0 });
       expect(await look(store, [1, 9])).toEqual([{ id: 1, spam: 1, ham: 0, seen: AT }]);
-      expect(await store.learned(lesson().keys, NOW)).toBe("spam");
+      expect(await store.learned(lesson().keys, NOW)).toEqual({ label: "spam", mailbox: "" });
       expect(await store.learned([lessonKey("nobody")], NOW)).toBeNull();
+      const hers = lesson({ keys: [lessonKey("hers")], mailbox: "a@example.org" });
+      await store.learn(hers, NOW);
+      expect(await store.learned(hers.keys, NOW)).toEqual({
+        label: "spam",
+        mailbox: "a@example.org",
+      });
     });
 
     withRig("takes back before it learns the opposite, unless it is timid", async (store) => {
       await store.learn(lesson(), NOW);
       expect(await store.learn(lesson({ label: "ham", timid: true }), NOW)).toBe("known");
-      expect(await store.learned(lesson().keys, NOW)).toBe("spam");
+      expect(await store.learned(lesson().keys, NOW)).toMatchObject({ label: "spam" });
       expect(await store.learn(lesson({ label: "ham", at: AT + 9 }), NOW)).toBe("relearned");
-      expect(await store.learned(lesson().keys, NOW)).toBe("ham");
+      expect(await store.learned(lesson().keys, NOW)).toMatchObject({ label: "ham" });
       expect(await store.totals()).toEqual({ spam: 0, ham: 1 });
       expect((await look(store, [1]))[0]).toMatchObject({ spam: 0, ham: 1 });
     });
