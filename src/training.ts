@@ -1,12 +1,14 @@
 // The training folders of a configuration: now and then one worker of this host goes through the folders of the mailboxes that are named,
 // and lets Bayes forget tokens of no use. Wired by scoring.ts in every worker; a lease lets one of them work.
 import { hash } from "node:crypto";
+import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { parseUser, userTable, type UserTable } from "./delivery/users.ts";
 import { parseAddress } from "./mail/address.ts";
 import { teacher, type Teacher } from "./learning.ts";
 import { errorText } from "./ruleset/errors.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
+import { instanceLock } from "./state/lock.ts";
 import type { HostStore } from "./state/store.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
@@ -108,7 +110,18 @@ class Trainer implements Training {
     if (gone > 0) log.info(`bayes: ${gone} tokens of no use for long were forgotten`);
   }
 
+  /** Nothing while another worker is at it still: a lease says whose turn it is, and not when a long round has ended. */
   async #entry(entry: Entry): Promise<void> {
+    const { state_dir: directory } = this.#rooms.config.server;
+    const lock = instanceLock(join(directory, "training.lock"));
+    try {
+      if (lock !== null) await this.#mailboxes(entry);
+    } finally {
+      lock?.release();
+    }
+  }
+
+  async #mailboxes(entry: Entry): Promise<void> {
     const { config, log } = this.#rooms;
     const teaching = this.#teacher;
     if (teaching === null) return;
