@@ -187,13 +187,19 @@ function spamdScorer(config: Config, told: Told | null): Scorer {
   };
 }
 
+/**
+ * The engine minds its own deadlines, one for a thread to come free and one for the rules, and then has a partial answer that names the
+ * rule: what ends it before has none.
+ */
+const RULES_SLACK_MS = 2000;
+
 function compared(config: Config, [served, other]: [Scorer, Scorer], told: Told | null): Scorer {
   const native = config.spam.serve === "native";
   const names = native ? [BY_ENGINE, "spamd"] : ["spamd", BY_ENGINE];
   return both({
     served,
     other,
-    otherMs: native ? config.spamd.deadline : config.spam.deadline,
+    otherMs: native ? config.spamd.deadline : 2 * config.spam.deadline + RULES_SLACK_MS,
     atOnce: config.spamd.in_flight * 4,
     compared(difference, id) {
       if (told === null) return;

@@ -12,8 +12,11 @@ const BOTH = "use_bayes 0\nbody LAB_BOTH /\\bheron\\b/\nscore LAB_BOTH 1.5\n";
 const THEIRS =
   "body LAB_THEIRS /\\bquokka\\b/\nscore LAB_THEIRS 2.5\nbody LAB_POINTS /\\bwombat\\b/\nscore LAB_POINTS 1\n";
 const OURS =
-  "body LAB_OURS /\\bzebra\\b/\nscore LAB_OURS 3.25\nbody LAB_POINTS /\\bwombat\\b/\nscore LAB_POINTS 4\n";
+  "body LAB_OURS /\\bzebra\\b/\nscore LAB_OURS 3.25\nbody LAB_POINTS /\\bwombat\\b/\nscore LAB_POINTS 4\nbody LAB_ENDLESS /^(?:x+x+)+[^x]$/\nscore LAB_ENDLESS 1\npriority LAB_ENDLESS 10\n";
+/** What LAB_ENDLESS never ends on. */
+const ENDLESS = `${"x".repeat(60)}!!`;
 const DEADLINE_MS = 3000;
+const RULES_MS = 1500;
 const SERVED = ["native", "spamd"] as const;
 
 describe.skipIf(!have("spamd"))("two scorers", () => {
@@ -34,7 +37,7 @@ describe.skipIf(!have("spamd"))("two scorers", () => {
         served,
         await scoringHost(room, {
           name: served,
-          more: `[spam]\nengine = "both"\nserve = "${served}"\nrule_dirs = ["/usr/share/spamassassin", "${site}"]\n[spamd]\nendpoints = ["${theirs.name}"]\ndeadline = "${DEADLINE_MS}ms"\n`,
+          more: `[spam]\nengine = "both"\nserve = "${served}"\ndeadline = "${RULES_MS}ms"\nrule_dirs = ["/usr/share/spamassassin", "${site}"]\n[spamd]\nendpoints = ["${theirs.name}"]\ndeadline = "${DEADLINE_MS}ms"\n`,
         }),
       );
   });
@@ -99,6 +102,40 @@ describe.skipIf(!have("spamd"))("two scorers", () => {
           : /differ: spamd [\d.-]+ \(served\), postern's engine [\d.-]+$/,
       );
       expect(more).toEqual([]);
+    });
+
+    test("the rules are cut by their deadline: it is told, counted, and nobody waits longer", async () => {
+      const partial = (): Promise<number> =>
+        host().count('postern_spam_engine_total{result="partial"}');
+      const before = await partial();
+      const [name, status, ms] = await oneMore("unknown", `A heron.\r\n\r\n${ENDLESS}`);
+      expect(ms).toBeLessThan(RULES_MS + 2500);
+      if (!native) expect(ms).toBeLessThan(RULES_MS);
+      expect(status).toContain("LAB_BOTH=1.5");
+      expect(await host().logLine(name)).toMatch(native ? /Passed UNCHECKED/ : /Passed CLEAN/);
+      expect(await told(name)).toEqual([
+        expect.stringMatching(/not compared: not done in time, at LAB_ENDLESS$/) as unknown,
+      ]);
+      await until("the metric", async () => (await partial()) === before + 1);
+      expect(host().postern.log()).toMatch(/the time for one message was over at LAB_ENDLESS;/);
+      expect((await oneMore("same", "A heron."))[1]).toContain("LAB_BOTH=1.5");
+    });
+
+    test("many of them in a row keep no mail from being served", async () => {
+      const all = await Promise.all(
+        [1, 2, 3].map((n) => host().arrived(`${served}-row-${++sent}-${n}`, ENDLESS)),
+      );
+      for (const { status, ms } of all) {
+        expect(ms).toBeLessThan(2 * RULES_MS + 4000);
+        // Who waited for a thread as long as the rules may take goes on unscored.
+        expect(status).toMatch(native ? /^(?:No, |$)/ : /^No, /);
+      }
+      await until("the others to be done", async () => {
+        const before = await compared("same");
+        const { status } = await host().arrived(`${served}-${++sent}`, "A heron.");
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        return status.includes("LAB_BOTH=1.5") && (await compared("same")) > before;
+      });
     });
 
     test("spamd freezes: mail flows within its deadline, or at once where nobody serves it", async () => {
