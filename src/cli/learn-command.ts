@@ -31,6 +31,7 @@ export async function learnCommand(args: readonly string[]): Promise<number> {
   const store = await openStore(config, log, PATIENCE_MS);
   const threads = Math.min(4, availableParallelism());
   const teaching = teacher(config, data, store.tokens, threads);
+  const signal = interruption();
   try {
     return await learn(rest, {
       teacher: teaching,
@@ -43,6 +44,7 @@ export async function learnCommand(args: readonly string[]): Promise<number> {
       out: (text) => void process.stdout.write(text),
       err: (text) => void process.stderr.write(text),
       progress,
+      signal,
       now: () => Date.now(),
     });
   } finally {
@@ -50,6 +52,17 @@ export async function learnCommand(args: readonly string[]): Promise<number> {
     await store.close();
     log.flush();
   }
+}
+
+/** Aborted by the first Ctrl-C; the next one ends the process at once. */
+function interruption(): AbortSignal {
+  const over = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const)
+    process.once(name, () => {
+      over.abort();
+      process.stdin.destroy();
+    });
+  return over.signal;
 }
 
 /** Teaching may come before the first start. What root makes here must be the server's. */

@@ -15,6 +15,8 @@ export interface SourceMessage {
   readonly name: string;
   /** Null: too large. */
   readonly octets: Buffer | null;
+  /** Octets of the file that it took. */
+  readonly size: number;
 }
 
 export interface Source {
@@ -107,6 +109,7 @@ async function* split(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerat
   let rest: Buffer = Buffer.alloc(0);
   const one = (): SourceMessage => ({
     name: isMbox === true ? `${name}#${++number}` : name,
+    size: message.length,
     octets: message.take(),
   });
   for await (const chunk of chunks) {

@@ -1,5 +1,5 @@
 // `postern learn`: teaches Bayes from files, and makes it forget. Store and threads come in `deps`; learn-command.ts wires them. One bad
-// message never stops the rest. Exit codes: 0 done, 1 some message failed or nothing was found, 2 the command makes no sense.
+// message never stops the rest. Exit codes: 0 done, 1 some message failed or nothing was found, 2 the command makes no sense, 130 interrupted.
 import { parseArgs } from "node:util";
 import type { Readable } from "node:stream";
 import type { Teacher } from "../learning.ts";
@@ -20,6 +20,8 @@ export interface LearnDeps {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
   readonly progress: (label: string, total: number) => Progress;
+  /** Ctrl-C: what is under way is done, nothing more is begun. */
+  readonly signal: AbortSignal;
   readonly now: () => number;
 }
 
@@ -95,32 +97,36 @@ async function overPaths(
     deps.err(`postern: ${terminalText(what)}\n`);
   };
   failed.forEach(fail);
+  const kib = (octets: number): number => Math.ceil(octets / 1024);
+  const total = kib(files.reduce((sum, { size }) => sum + size, 0));
+  const bar = deps.progress(`learn (KiB)`, total);
+  let done = 0;
   const deal = async (message: SourceMessage): Promise<void> => {
     const became = await dealWith(message, deed, mailbox.toLowerCase(), deps).catch(
       (error: Error) => ({ failed: error.message }),
     );
+    done += message.size;
+    bar.step(Math.min(kib(done), total));
     if (typeof became !== "string") return fail(`${message.name}: ${became.failed}`);
     counts.set(became, (counts.get(became) ?? 0) + 1);
   };
-  const kib = (octets: number): number => Math.ceil(octets / 1024);
-  const bar = deps.progress(`learn (KiB)`, kib(files.reduce((sum, { size }) => sum + size, 0)));
   const under = new Set<Promise<void>>();
-  let done = 0;
   for (const file of files) {
+    if (deps.signal.aborted) break;
     try {
       for await (const message of messagesOf(file, deps.stdin)) {
+        if (deps.signal.aborted) break;
         const dealing = deal(message).finally(() => under.delete(dealing));
         under.add(dealing);
         if (under.size >= deps.atOnce) await Promise.race(under);
       }
     } catch (error) {
-      fail(`${file.path}: ${(error as Error).message}`);
+      if (!deps.signal.aborted) fail(`${file.path}: ${(error as Error).message}`);
     }
-    done += file.size;
-    bar.step(kib(done));
   }
   await Promise.all(under);
   bar.end();
+  if (deps.signal.aborted) return interrupted(counts, deps);
   const expired = await deps.tokens.expire(deps.maxTokens, deps.now());
   await tell(counts, expired, deps);
   return (counts.get("failed") ?? 0) > 0 || counts.size === 0 ? 1 : 0;
@@ -141,9 +147,21 @@ async function dealWith(
   return { learned: "learned", relearned: "learned anew", known: "known already" }[result];
 }
 
+const spelled = (counts: Counts): string =>
+  [...counts].map(([word, count]) => `${count} ${word}`).join(", ");
+
+/** As after any other end: each message is learned whole or not at all. */
+function interrupted(counts: Counts, deps: LearnDeps): number {
+  const far = spelled(counts) || "no message";
+  deps.out(`interrupted: ${far}; the same command again does the rest\n`);
+  return INTERRUPTED;
+}
+
+/** 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
+
 async function tell(counts: Counts, expired: number, deps: LearnDeps): Promise<void> {
-  const said = [...counts].map(([word, count]) => `${count} ${word}`);
-  deps.out(`${said.join(", ") || "no message found"}\n`);
+  deps.out(`${spelled(counts) || "no message found"}\n`);
   if (expired > 0) deps.out(`${expired} tokens that were of no use for long were forgotten\n`);
   const { spam, ham } = await deps.tokens.totals();
   deps.out(`${standing(spam, ham, deps)}\n`);
@@ -163,8 +181,9 @@ const AT_ONCE = 50;
 
 async function forgetMailbox(mailbox: string, deps: LearnDeps): Promise<number> {
   let forgotten = 0;
-  for (let some = -1; some !== 0; forgotten += some)
+  for (let some = -1; some !== 0 && !deps.signal.aborted; forgotten += some)
     some = await deps.tokens.forgetMailbox(mailbox.toLowerCase(), AT_ONCE, deps.now());
+  if (deps.signal.aborted) return interrupted(new Map([["forgotten", forgotten]]), deps);
   deps.out(`${terminalText(mailbox)}: ${forgotten} forgotten\n`);
   return forgotten > 0 ? 0 : 1;
 }

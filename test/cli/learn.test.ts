@@ -47,6 +47,8 @@ async function put(path: string, text: string | Buffer): Promise<string> {
 async function run(
   args: readonly string[],
   input = "",
+  signal = new AbortController().signal,
+  onStep = (): void => {},
 ): Promise<{ code: number; out: string; err: string; bars: number[] }> {
   let [out, err] = ["", ""];
   const bars: number[] = [];
@@ -60,7 +62,14 @@ async function run(
     stdin: Readable.from([Buffer.from(input)]),
     out: (text) => (out += text),
     err: (text) => (err += text),
-    progress: (_label, total) => ({ step: (done) => bars.push(done / total), end: () => {} }),
+    progress: (_label, total) => ({
+      step: (done) => {
+        bars.push(done / total);
+        onStep();
+      },
+      end: () => {},
+    }),
+    signal,
     now: () => Date.now(),
   });
   return { code, out, err, bars };
@@ -113,6 +122,38 @@ describe("postern learn", () => {
     expect(said.err).toMatch(/none\\u\{1b\}\[2J: ENOENT/);
     expect(said.err).toMatch(/3\.eml: too large/);
     expect((await store.tokens.totals()).spam).toBe(2);
+  });
+
+  it("shows how far it is within an mbox", async () => {
+    const from = "From a@b Fri Nov 20 10:00:00 2026\n";
+    const box = Array.from({ length: 9 }, (_, n) => `${from}${message(n, "w ".repeat(5000))}\n`);
+    const { bars } = await run(["--spam", await put("box", box.join(""))]);
+    expect(bars).toHaveLength(9);
+    expect(bars[4]).toBeGreaterThan(0.5);
+    expect(bars[4]).toBeLessThan(0.65);
+    expect(bars.at(-1)).toBe(1);
+  });
+
+  it("ends in the middle when it is told to, whole messages learned, and does the rest later", async () => {
+    const from = "From a@b Fri Nov 20 10:00:00 2026\n";
+    const box = Array.from({ length: 60 }, (_, n) => `${from}${message(n, `alike w${n}x`)}\n`);
+    const path = await put("box", box.join(""));
+    const over = new AbortController();
+    let steps = 0;
+    const half = await run(["--spam", path], "", over.signal, () => {
+      if (++steps === 20) over.abort();
+    });
+    const [, done = ""] =
+      /^interrupted: (\d+) learned; the same command again does the rest\n$/.exec(half.out) ?? [];
+    expect(half.code).toBe(130);
+    expect(Number(done)).toBeGreaterThanOrEqual(20);
+    expect(Number(done)).toBeLessThan(30);
+    expect((await store.tokens.totals()).spam).toBe(Number(done));
+    const rest = await run(["--spam", path]);
+    expect(rest.out).toMatch(new RegExp(`^${done} known already, ${60 - Number(done)} learned\n`));
+    expect(await run(["--forget", path])).toMatchObject({ code: 0 });
+    expect((await store.tokens.summary(Date.now())).tokens).toBe(0);
+    expect((await run(["--forget", path], "", AbortSignal.abort())).code).toBe(130);
   });
 
   it("forgets what a mailbox taught", async () => {
