@@ -75,7 +75,8 @@ export function liveEngine(config: Config, first: EngineData, told: Told | null)
   };
 }
 
-function sameRules(a: EngineData, b: EngineData): boolean {
+/** Whether both say the same, file by file. */
+export function sameRules(a: EngineData, b: EngineData): boolean {
   return (
     a.texts.length === b.texts.length &&
     a.texts.every(

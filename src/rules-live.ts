@@ -10,6 +10,7 @@ import { readLastGood, storeLastGood } from "./ruleset/last-good.ts";
 import { readRules, versionOf, type RuleSource } from "./ruleset/source.ts";
 import { watchRules, type Watch } from "./ruleset/watch.ts";
 import { readSpamRules } from "./spam-rules.ts";
+import { spamRulesCheck, type SpamRulesCheck } from "./spam-rules-check.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
@@ -83,8 +84,11 @@ class Rules implements LiveRules {
   #trouble: string | null = null;
   #watch: Watch | null = null;
   #onChange: (source: SourcePairs) => void = () => {};
+  readonly #check: SpamRulesCheck;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(config: Config, log: Log, metrics: Metrics) {
+    this.#check = spamRulesCheck(log);
     this.#config = config;
     this.#log = log;
     this.#metrics = metrics;
@@ -108,7 +112,7 @@ class Rules implements LiveRules {
 
   async start(): Promise<void> {
     const first = await this.#read();
-    if ("ok" in first) return this.#good(first.ok);
+    if ("ok" in first) return this.#good(first.ok, await readSpamRules(this.#config, first.ok));
     const last = await readLastGood(this.#config.server.state_dir);
     if (last === null) throw new RulesError(first.errors);
     this.#current = last;
@@ -118,10 +122,16 @@ class Rules implements LiveRules {
 
   async watch(onChange: (source: SourcePairs) => void): Promise<void> {
     this.#onChange = onChange;
+    // Whatever is wrong with the first ones, there are no others to keep.
+    this.#check.begin(this.#config, this.#spam);
     await this.#watchDirectory();
   }
 
-  async use(config: Config): Promise<() => Promise<void>> {
+  use(config: Config): Promise<() => Promise<void>> {
+    return this.#inTurn(() => this.#use(config));
+  }
+
+  async #use(config: Config): Promise<() => Promise<void>> {
     const before = {
       config: this.#config,
       current: this.#current,
@@ -134,7 +144,12 @@ class Rules implements LiveRules {
       this.#config = before.config;
       throw new RulesError(result.errors);
     }
-    await this.#good(result.ok);
+    const spam = await this.#nextSpam(result.ok);
+    if ("errors" in spam) {
+      this.#config = before.config;
+      throw new RulesError(spam.errors);
+    }
+    await this.#good(result.ok, spam.ok);
     const moved = config.server.rules_dir !== before.config.server.rules_dir;
     if (moved) await this.#watchDirectory();
     return async () => {
@@ -157,13 +172,26 @@ class Rules implements LiveRules {
     );
   }
 
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    return this.#inTurn(() => this.#reload());
+  }
+
+  /** One after the other: files that were read earlier must not come into force later. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #reload(): Promise<void> {
     const result = await this.#read();
     if ("errors" in result) {
       this.#failed(result.errors, "the last good ones stay in force");
       return;
     }
-    await this.#good(result.ok);
+    const spam = await this.#nextSpam(result.ok);
+    if ("errors" in spam) return this.#failed(spam.errors, "the last good ones stay in force");
+    await this.#good(result.ok, spam.ok);
     this.#log.info(`rules ${versionOf(result.ok)} loaded from ${this.#config.server.rules_dir}`);
     this.#onChange(this.source());
   }
@@ -177,6 +205,15 @@ class Rules implements LiveRules {
     return { ok: source.ok };
   }
 
+  /** SpamAssassin's rules, unless they must not take the place of those in force. */
+  async #nextSpam(
+    source: RuleSource,
+  ): Promise<{ ok: EngineData | null } | { errors: readonly RuleError[] }> {
+    const next = await readSpamRules(this.#config, source);
+    const errors = await this.#check.faults(this.#config, next);
+    return errors.length > 0 ? { errors } : { ok: next };
+  }
+
   #failed(errors: readonly RuleError[], kept: string): void {
     for (const error of errors) this.#log.error(errorText(error));
     this.#log.error(`the rule files have errors: ${kept}`);
@@ -186,10 +223,10 @@ class Rules implements LiveRules {
     this.#metrics.rulesReloads.inc({ result: "error" });
   }
 
-  async #good(source: RuleSource): Promise<void> {
+  async #good(source: RuleSource, spam: EngineData | null): Promise<void> {
     this.#trouble = null;
     this.#current = source;
-    this.#spam = await readSpamRules(this.#config, source);
+    this.#spam = spam;
     this.#metrics.rulesLoad.set(1);
     this.#metrics.rulesReloads.inc({ result: "ok" });
     const { state_dir: stateDir } = this.#config.server;

@@ -5,7 +5,8 @@ import type { Config } from "./config.ts";
 import type { RuleSource } from "./ruleset/source.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
 import { ruleDirectories } from "./spamrules/language/directories.ts";
-import { readRules, type RuleText } from "./spamrules/language/read.ts";
+import { existing, readRules, type RuleText } from "./spamrules/language/read.ts";
+import type { Problem } from "./spamrules/rulebook.ts";
 
 /**
  * null when postern does not score itself, or there is no rule. `source` has spam/*.cf, which count where there are no rules of
@@ -20,6 +21,7 @@ export async function readSpamRules(
   if (engine !== "native" && engine !== "both") return null;
   const directories = await spamRuleDirectories(config);
   const read = await readRules(directories);
+  const missing = await missingDirectories(config);
   const theirs = read.texts.filter(({ file }) => !file.endsWith(".pre"));
   const first = directories.ruleDirs.length === 0 ? ownTexts(source, "spam/") : [];
   const last = [...networkText(config), ...ownTexts(source, "local.d/spam/")];
@@ -28,7 +30,7 @@ export async function readSpamRules(
     // What the site says of its own stands behind our own small set as it does behind SpamAssassin's.
     texts: [...first, ...read.texts, ...last],
     includes: [...read.includes].map(([file, named]) => [file, [...named]] as const),
-    problems: read.problems,
+    problems: [...missing, ...read.problems],
     local,
     bayes: false,
     hostname: config.server.hostname,
@@ -47,6 +49,15 @@ export async function spamRuleDirectories(config: Config): ReturnType<typeof rul
   return named.length < 2
     ? { siteDirs: [], ruleDirs: named }
     : { siteDirs: named.slice(-1), ruleDirs: named.slice(0, -1) };
+}
+
+/** Of those that the configuration names. */
+async function missingDirectories({ spam }: Config): Promise<Problem[]> {
+  const missing: Problem[] = [];
+  for (const directory of spam.rule_dirs ?? [])
+    if ((await existing(directory)) === null)
+      missing.push({ file: directory, line: 0, message: "there is no such directory" });
+  return missing;
 }
 
 /** Rule files of ours are UTF-8 text; patterns are octets. */

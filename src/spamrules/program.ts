@@ -172,7 +172,7 @@ function evalRules(
     const run = evals.get(definition.function);
     if (run === undefined) {
       const message = `${rule.name}: no eval function ${definition.function} here: it never hits`;
-      problems.push({ file, line, message });
+      problems.push({ file, line, message, mild: true });
     } else found.push({ index, rule, args: definition.args, run });
   });
   return found;

@@ -10,6 +10,8 @@ export interface Place {
 /** A line that was not understood or not believed. Never fatal. */
 export interface Problem extends Place {
   readonly message: string;
+  /** No mistake of the file's: something that is not to be had here, or a remark. */
+  readonly mild?: true;
 }
 
 /** A Perl pattern as it was written, delimiters taken off and <TAGS> replaced; pattern/ makes a V8 pattern of it. */

@@ -1,6 +1,6 @@
 // New spam rules while mail is being scored, by SIGHUP: the old ones count until the new are compiled, then the new ones, and no message goes
-// without a score; nor does one when a changed configuration brings new workers.
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+// without a score; nor does one when a changed configuration brings new workers. A local.cf with a mistake in it keeps the old ones.
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lab, until, type Lab } from "./lab/lab.ts";
@@ -27,6 +27,8 @@ interface Seen {
 describe.skipIf(!have("spamd"))("spam rules that change while mail flows", () => {
   let room: Lab;
   let host: ScoringHost;
+  /** The site's own, as /etc/spamassassin/local.cf is. */
+  let local: string;
   let flows = 0;
 
   const site = (rule: string): Promise<void> =>
@@ -76,9 +78,11 @@ describe.skipIf(!have("spamd"))("spam rules that change while mail flows", () =>
 
   beforeAll(async () => {
     room = await lab("reload");
+    local = join(room.dir, "site/local.cf");
+    await cp("/etc/spamassassin", join(room.dir, "site"), { recursive: true });
     host = await scoringHost(room, {
       server: "workers = 2",
-      more: '[spam]\nengine = "native"\nmax_size = "500K"\n',
+      more: `[spam]\nengine = "native"\nmax_size = "500K"\nrule_dirs = ["/usr/share/spamassassin", "${room.dir}/site"]\n`,
     });
     await mkdir(join(host.postern.rulesDir, "local.d/spam"), { recursive: true });
     await site("LAB_ONE");
@@ -151,5 +155,48 @@ describe.skipIf(!have("spamd"))("spam rules that change while mail flows", () =>
     allScored(seen);
     expect(await failures()).toBe(0);
     expect(host.postern.log()).not.toMatch(/UNCHECKED|\(!\)/);
+  });
+
+  test("a local.cf with a mistake keeps the old rules, and says in which line", async () => {
+    const loaded = (): Promise<number> => host.count("postern_rules_load_success");
+    const before = await readFile(local, "utf8");
+    const { seen, stop } = flow();
+    await until("mail to flow", () => allHit(seen, "LAB_SIX"));
+    await site("LAB_NEVER");
+    const from = host.postern.log().length;
+    const broken = `body LAB_BROKEN /her(on/\nscore LAB_BROKEN 1\nno_such_directive 1\n`;
+    await writeFile(local, `${before}\n${broken}`);
+    host.postern.signal("SIGHUP");
+    const line = before.split("\n").length + 1;
+    await until("the mistake to be told", () =>
+      host.postern.log().slice(from).includes(`${local}:${line}: `),
+    );
+    await until("the old ones to be kept", async () => (await loaded()) === 0);
+    const said = host.postern.log().slice(from);
+    expect(said).toContain("the rule files have errors: the last good ones stay in force");
+    expect(said).not.toContain(" loaded from ");
+    const since = seen.length;
+    await until("more mail", () => seen.length > since + 15);
+    await stop();
+    expect(seen.every(({ rules }) => rules.join() === "LAB_SIX")).toBe(true);
+    allScored(seen);
+
+    await writeFile(local, `${before}\n${broken.replace("her(on", "heron")}`);
+    await site("LAB_SEVEN");
+    host.postern.signal("SIGHUP");
+    await until(
+      "the new rules",
+      async () => {
+        const { status } = await host.arrived(`mended-${Date.now()}`, "A heron.");
+        return status.includes("LAB_SEVEN") && status.includes("LAB_BROKEN=1");
+      },
+      SOON_MS,
+    );
+    expect(await loaded()).toBe(1);
+    // What is not known is no mistake: it may be a plugin's.
+    expect(host.postern.log().slice(from)).toMatch(
+      /local\.cf:\d+: "no_such_directive" is not known/,
+    );
+    expect(await failures()).toBe(0);
   });
 });

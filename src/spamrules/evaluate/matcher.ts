@@ -45,15 +45,14 @@ export function compileMatchers(
   rules.forEach((rule, index) => {
     const sources = patternsOf(rule);
     if (sources === null || rule.scores[set] === 0) return;
-    const say = (what: string): void => {
-      problems.push({ file: rule.file, line: rule.line, message: `${rule.name}: ${what}` });
-    };
+    const { file, line, name } = rule;
+    const say = (what: string): Problem => ({ file, line, message: `${name}: ${what}` });
     const known: Facts[] = [];
     for (const source of sources) {
       const facts = patterns.facts(source);
-      if ("failed" in facts) return say(`cannot be used: ${facts.failed}`);
+      if ("failed" in facts) return void problems.push(say(`cannot be used: ${facts.failed}`));
       known.push(facts);
-      if (facts.danger !== null) say(facts.danger);
+      if (facts.danger !== null) problems.push({ ...say(facts.danger), mild: true });
     }
     const made = matcher(index, rule, sources, known);
     all.push(made);

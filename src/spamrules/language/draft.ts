@@ -125,6 +125,12 @@ export function complain(draft: Draft, message: string, place: Place = draft.pla
     draft.problems.push({ file: place.file, line: place.line, message });
 }
 
+/** A problem that is no mistake of the file's. */
+export function remark(draft: Draft, message: string, { file, line }: Place = draft.place): void {
+  if (draft.problems.length < MAX_PROBLEMS)
+    draft.problems.push({ file, line, message, mild: true });
+}
+
 /** The entry of a map of maps, made when there is none. */
 export function under<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const known = map.get(key);

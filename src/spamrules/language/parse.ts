@@ -2,7 +2,7 @@
 // Pure: the supervisor reads files once (read.ts), every thread parses the same texts.
 import type { RuleBook } from "../rulebook.ts";
 import { answer } from "./condition.ts";
-import { complain, newDraft } from "./draft.ts";
+import { complain, newDraft, remark } from "./draft.ts";
 import type { Draft, LineReader } from "./draft.ts";
 import { finish } from "./finish.ts";
 import { LIST_LINES } from "./list-lines.ts";
@@ -100,7 +100,7 @@ class Parser {
     this.#open = [];
     this.#skipping = false;
     for (const [message, { line, count }] of this.#unreadable)
-      complain(this.#draft, count > 1 ? `${message} (${count} lines)` : message, { file, line });
+      remark(this.#draft, count > 1 ? `${message} (${count} lines)` : message, { file, line });
     this.#unreadable.clear();
   }
 
@@ -208,10 +208,7 @@ class Parser {
     if (value === "") complain(this.#draft, "require_version of what?");
     // Left in when SpamAssassin was installed from its source: it means this one.
     if (value === "" || value === "@@VERSION@@" || value === this.#draft.version) return;
-    complain(
-      this.#draft,
-      `made for version ${value}, not ${this.#draft.version}: not read further`,
-    );
+    remark(this.#draft, `made for version ${value}, not ${this.#draft.version}: not read further`);
     this.#skipping = true;
   }
 
