@@ -72,6 +72,9 @@ const ALIASES: readonly (readonly [RegExp, string | ((found: string) => string |
   [/^utf-?16-?le$/, "utf-16le"],
   [/^ucs-?2-?(?:be)?$|^iso-10646-1$/, "utf-16be"],
   [/^ucs-?2-?le$/, "utf-16le"],
+  [/^utf-?32-?be$|^ucs-?4-?be$/, "utf-32be"],
+  [/^utf-?32-?le$|^ucs-?4-?le$/, "utf-32le"],
+  [/^utf-?32$|^ucs-?4$|^iso-10646-ucs-4$/, "utf-32"],
   [/^(?:unicode-1-1-)?utf-?7$/, "utf-7"],
 ];
 

@@ -3,6 +3,8 @@
 import { TextDecoder } from "node:util";
 import { utf8 } from "./octets.ts";
 import { decodeJis } from "./jis.ts";
+import { decodeCp949, decodeIso2022Kr } from "./korean.ts";
+import { decodeUtf32 } from "./utf32.ts";
 import { decodeUtf7 } from "./utf7.ts";
 
 interface MultiByte {
@@ -44,7 +46,6 @@ const KNOWN: Readonly<Record<string, MultiByte>> = {
   cp932: { label: "shift_jis", pairs: null, swaps: [] },
   "euc-jp": { label: "euc-jp", pairs: null, swaps: JAPANESE },
   "euc-kr": { label: "euc-kr", pairs: /[\xa1-\xfe][\xa1-\xfe]/y, swaps: [] },
-  cp949: { label: "euc-kr", pairs: null, swaps: [] },
   "utf-16be": { label: "utf-16be", pairs: null, swaps: [] },
   "utf-16le": { label: "utf-16le", pairs: null, swaps: [] },
 };
@@ -56,20 +57,27 @@ export function decodeMulti(
   strict: boolean,
 ): string | null | undefined {
   if (name === "utf-7") return utf8(decodeUtf7(octets));
+  if (name === "iso-2022-kr") return utf8(decodeIso2022Kr(octets));
+  if (name === "cp949") return orNull(decodeCp949(octets, strict));
+  if (/^utf-32(?:be|le)?$/.test(name)) return orNull(decodeUtf32(octets, name, strict));
   if (JIS.test(name)) return utf8(swapped(decodeJis(octets), JAPANESE));
   const charset = Object.hasOwn(KNOWN, name) ? KNOWN[name] : undefined;
   if (charset === undefined) return undefined;
-  if (strict && charset.pairs !== null && !fits(octets, charset.pairs)) return null;
-  let text: string;
+  const decoder = new TextDecoder(charset.label, { fatal: strict, ignoreBOM: true });
+  const decode = (some: string): string => decoder.decode(Buffer.from(some, "latin1"));
   try {
-    text = new TextDecoder(charset.label, { fatal: strict, ignoreBOM: true }).decode(
-      Buffer.from(octets, "latin1"),
-    );
+    const runs = charset.pairs === null ? [octets] : runsOf(octets, charset.pairs);
+    if (strict && runs.includes("")) return null;
+    // Half a character at the end goes without a trace.
+    if (runs.at(-1) === "" && /[\x80-\xfe]$/.test(octets)) runs.pop();
+    const text = runs.map((run) => (run === "" ? "\ufffd" : decode(run))).join("");
+    return utf8(swapped(text, charset.swaps));
   } catch {
     return null;
   }
-  return utf8(swapped(text, charset.swaps));
 }
+
+const orNull = (text: string | null): string | null => (text === null ? null : utf8(text));
 
 function swapped(text: string, swaps: MultiByte["swaps"]): string {
   let result = text;
@@ -77,15 +85,24 @@ function swapped(text: string, swaps: MultiByte["swaps"]): string {
   return result;
 }
 
-function fits(octets: string, pairs: RegExp): boolean {
+/** What fits, and "" for each octet between that does not. */
+function runsOf(octets: string, pairs: RegExp): string[] {
+  const runs: string[] = [];
+  let from = 0;
   for (let at = 0; at < octets.length;) {
     if (octets.charCodeAt(at) < 128) {
       at += 1;
       continue;
     }
     pairs.lastIndex = at;
-    if (!pairs.test(octets)) return false;
-    at = pairs.lastIndex;
+    if (pairs.test(octets)) {
+      at = pairs.lastIndex;
+      continue;
+    }
+    if (at > from) runs.push(octets.slice(from, at));
+    runs.push("");
+    from = at += 1;
   }
-  return true;
+  if (from < octets.length) runs.push(octets.slice(from));
+  return runs;
 }

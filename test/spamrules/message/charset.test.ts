@@ -45,6 +45,12 @@ describe("textToUtf8", () => {
     ["82a0", "shift_jis", "あ"],
     ["a4a2", "euc-jp", "あ"],
     ["b0a1", "euc-kr", "가"],
+    ["c6528141a0fea141", "ks_c_5601-1987", "힣갂좤좥"],
+    ["1b2429430e304121210f20410e3041", "iso-2022-kr", "걍\u3000 A\u000e0A"],
+    ["fffe000041000000ac200000", "utf-32", "A€"],
+    ["ac20000041000000", "utf-32le", "€A"],
+    ["000020ac00000041", "ucs-4-be", "€A"],
+    ["41000000", "utf-32", "A\0\0\0"],
     ["1b2442242224241b2842", "iso-2022-jp", "あい"],
     ["1b244224221b284261c3", "iso-2022-jp", "あa"],
     ["41", "iso-2022-jp", "A"],
@@ -135,4 +141,15 @@ describe("isUtf8", () => {
       }),
     );
   });
+});
+
+it.each([
+  ["41b0", "gb2312", "A"],
+  ["41c841", "gb2312", "A\ufffdA"],
+  ["41b0", "big5", "A"],
+  ["41b0", "ks_c_5601-1987", "A"],
+  ["41c84141", "ks_c_5601-1987", "A\ufffdAA"],
+  ["a74ba74f", "gb2312", "\ufffdK\ufffdO"],
+])("of an encoded word %s as %s says what fits", (hex, charset, text) => {
+  expect(toUtf8Octets(octets(hex), charset, "insist")).toBe(utf8(text));
 });
