@@ -28,6 +28,13 @@ export const spamTable = z
       .describe(
         'Leave out rules that ask the network, as spamd -L does; default: false when [dns] servers names resolvers, true with "system"; always with "off". Rules for SPF, DKIM and DMARC take what [auth] verify found',
       ),
+    language: z
+      .string()
+      .regex(/^[A-Za-z]{2,3}(?:_[A-Za-z]{2})?$/, 'a language, such as "de" or "pt_BR"')
+      .default("en_US")
+      .describe(
+        "In which language rules are described and reports are written, as far as the rule files have it (their `lang` lines)",
+      ),
     deadline: duration("10s").describe(
       "Time for the rules on one message, once a thread takes it, then what has hit so far counts (SPAM_PARTIAL); as long it may wait for a thread; at most 8/10 of limits.check_deadline",
     ),

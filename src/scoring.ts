@@ -74,7 +74,14 @@ export function scoring(
   const dns =
     resolver === null || rules?.local !== false
       ? null
-      : { dns: resolver, budgetMs: config.dns.budget };
+      : {
+          dns: resolver,
+          budgetMs: config.dns.budget,
+          onAnswers(answered: number, silent: number) {
+            told?.metrics.spamDns.inc({ result: "answered" }, answered);
+            told?.metrics.spamDns.inc({ result: "silent" }, silent);
+          },
+        };
   const memory = store === null || live === null ? null : memoryOf(config, store, told);
   let taught: Teacher | null = null;
   const learner =

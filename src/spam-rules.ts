@@ -17,7 +17,7 @@ export async function readSpamRules(
   config: Config,
   source: RuleSource,
 ): Promise<EngineData | null> {
-  const { engine, local_tests_only: local } = config.spam;
+  const { engine, local_tests_only: local, language } = config.spam;
   if (engine !== "native" && engine !== "both") return null;
   const directories = await spamRuleDirectories(config);
   const read = await readRules(directories);
@@ -32,6 +32,7 @@ export async function readSpamRules(
     includes: [...read.includes].map(([file, named]) => [file, [...named]] as const),
     problems: [...missing, ...read.problems],
     local,
+    language,
     bayes: false,
     hostname: config.server.hostname,
     cache: join(config.server.state_dir, "spam-patterns.cache"),

@@ -9,6 +9,8 @@ export interface RuleDns {
   readonly dns: Dns;
   /** Milliseconds for all questions of one message together. */
   readonly budgetMs: number;
+  /** Told how many questions of a round were answered, and how many nobody answered in time. */
+  readonly onAnswers?: (answered: number, silent: number) => void;
 }
 
 /** Questions about one message: twice what the stock rules make of one with 20 hosts in it. */
@@ -20,6 +22,7 @@ type Record = DnsReply["records"][number];
 export function ruleLookups({
   dns,
   budgetMs,
+  onAnswers,
 }: RuleDns): (lookups: readonly DnsLookup[], ms: number) => Promise<Replies> {
   /** From the first round on: the message may have waited for a thread. */
   let end: number | null = null;
@@ -38,6 +41,7 @@ export function ruleLookups({
       if (reply !== null) found.set(key, reply);
     });
     await Promise.all(each).finally(() => clearTimeout(timer));
+    onAnswers?.(found.size, lookups.length - found.size);
     return found;
   };
 }

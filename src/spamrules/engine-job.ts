@@ -17,6 +17,8 @@ export interface EngineData {
   readonly problems: readonly Problem[];
   /** Only local tests. */
   readonly local: boolean;
+  /** Whose `lang` lines count; absent: "en_US". */
+  readonly language?: string;
   /** Whether the first messages will ask Bayes, which has points of its own: else another set of them is compiled when one does. */
   readonly bayes: boolean;
   /** From which points on a message may teach Bayes by itself; absent: none may. */

@@ -44,13 +44,13 @@ export function cachedScorer(data: EngineData): MessageScorer {
 
 /** Parses and compiles: two seconds of CPU for the stock rules when nothing is known. Never throws for anything that rule files hold. */
 export function scorer(data: EngineData, known = new KnownPatterns()): MessageScorer {
-  const { texts, includes, problems, local } = data;
+  const { texts, includes, problems, local, language = "en_US" } = data;
   const sources = {
     texts,
     includes: new Map(includes.map(([file, named]) => [file, new Map(named)])),
     problems,
   };
-  const book = parseRules(sources, { local });
+  const book = parseRules(sources, { local, language });
   const first = compileProgram(book, { local, bayes: data.bayes, known });
   const tools = toolsOf(book.settings, renderHtml);
   let latest = { bayes: data.bayes, program: first };

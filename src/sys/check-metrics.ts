@@ -103,6 +103,11 @@ function spamMetrics({ counter, gauge }: Makers) {
       "Messages that two scorers were given ([spam] engine = both), by result (same; rules: other rules hit; points: the same rules, other points; unknown: one had no answer)",
       ["result"],
     ),
+    spamDns: counter(
+      "spam_dns_questions_total",
+      "Questions that spam rules asked DNS, by result (answered; silent: no answer within [dns] budget, so that the rule did not hit)",
+      ["result"],
+    ),
     spamRules: gauge(
       "spam_rules",
       "Rules of SpamAssassin's form that postern's own engine has compiled",

@@ -34,6 +34,8 @@ export interface ScoringHostOptions {
   readonly name?: string;
   /** More lines of the [server] table. */
   readonly server?: string;
+  /** The lines of the [dns] table; off. */
+  readonly dns?: string;
   /** More lines of the spamd listener's table. */
   readonly spamd?: string;
   /** More lines of the [delivery] table. */
@@ -57,6 +59,7 @@ export function spamFieldsOf({ data }: Caught): SpamFields {
 /** Starts it and its sink; both end with the lab. */
 export async function scoringHost(room: Lab, options: ScoringHostOptions): Promise<ScoringHost> {
   const { name = "postern", more, server = "", spamd = "", delivery = "" } = options;
+  const { dns = 'servers = "off"' } = options;
   const end = room.add(await sink());
   const [smtpPort = 0, spamdPort = 0, httpPort = 0] = await freePorts(3);
   const { nextHop = `relay = "smtp:127.0.0.1:${end.port}"` } = options;
@@ -82,7 +85,7 @@ ${nextHop}
 domains = ["example.com"]
 ${delivery}
 [dns]
-servers = "off"
+${dns}
 [greylist]
 when = []
 ${more}

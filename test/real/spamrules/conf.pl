@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # What the real SpamAssassin makes of rule files: its whole configuration after parsing, as one JSON object. Octets as Latin-1 characters.
-#   conf.pl [--rules DIR] [--site DIR] [--file CF]… [--net]
+#   conf.pl [--rules DIR] [--site DIR] [--file CF]… [--net] [--lang de_DE]
 use strict;
 use warnings;
 use Getopt::Long;
@@ -10,8 +10,9 @@ use Mail::SpamAssassin::Util qw(qr_to_string);
 
 # Decides which `lang` lines count.
 BEGIN { delete @ENV{qw(LANGUAGE LC_ALL LC_MESSAGES)}; $ENV{LANG} = 'C' }
-my ($rules, $site, $net, @files) = ('/usr/share/spamassassin', '/etc/spamassassin', 0);
-GetOptions('rules=s' => \$rules, 'site=s' => \$site, 'file=s' => \@files, 'net' => \$net) or exit 2;
+my ($rules, $site, $net, $lang, @files) = ('/usr/share/spamassassin', '/etc/spamassassin', 0, 'C');
+GetOptions('rules=s' => \$rules, 'site=s' => \$site, 'file=s' => \@files, 'net' => \$net, 'lang=s' => \$lang) or exit 2;
+$ENV{LANG} = $lang;
 my @said;
 local $SIG{__WARN__} = sub { push @said, $_[0] };
 my $sa = Mail::SpamAssassin->new({

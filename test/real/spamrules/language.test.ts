@@ -54,6 +54,23 @@ describe.skipIf(!have("spamd"))("rule files beside the real parser", () => {
     expect(book.problems).toEqual([]);
   });
 
+  it.each(["de_DE.UTF-8", "fr_FR", "it_IT", "nl_NL@euro", "pl_PL", "pt_BR.UTF-8"])(
+    "stock rules as %s",
+    async (lang) => {
+      const conf = askPerl("--lang", lang);
+      const places = { siteDirs: ["/etc/spamassassin"], ruleDirs: ["/usr/share/spamassassin"] };
+      const language = lang.replace(/[.@].*/, "");
+      const book = await loadRules({ ...places, language, local: true });
+      expect([...ruleDifferences(conf, book), ...settingDifferences(conf, book)]).toEqual([]);
+      expect(book.settings.reportTemplate).toBe(conf.conf["report_template"]);
+      const english = await loadRules({ ...places, local: true });
+      const translated = [...book.rules.values()].filter(
+        ({ name, describe }) => describe !== english.rules.get(name)?.describe,
+      );
+      if (lang !== "it_IT") expect(translated.length).toBeGreaterThan(20);
+    },
+  );
+
   it("a file of oddities", async () => {
     const conf = askPerl("--file", ODD);
     const book = await loadRules({
