@@ -1,59 +1,22 @@
 // rules/spam, the small set for machines without SpamAssassin: it compiles without a word, every rule is explained and has points, and
 // some letters of our own get what they deserve.
-import { readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { renderHtml } from "../../src/spamrules/html/render.ts";
-import { parseRules } from "../../src/spamrules/language/parse.ts";
-import { prepare, toolsOf, type Tools } from "../../src/spamrules/prepare.ts";
-import { compileProgram, type Program } from "../../src/spamrules/program.ts";
-import { run } from "../../src/spamrules/run.ts";
+import { FROM_A_HOST, FROM_A_LINE, HEADER, smallSet, type SmallSet } from "./own-rules.ts";
 
-const DIRECTORY = resolve(import.meta.dirname, "../../rules/spam");
-const NOW = Date.parse("2026-11-21T12:00:00Z");
-let program: Program;
-let tools: Tools;
-
+let set: SmallSet;
 beforeAll(() => {
-  const texts = readdirSync(DIRECTORY)
-    .filter((name) => name.endsWith(".cf"))
-    .sort()
-    .map((name) => ({ file: name, octets: readFileSync(join(DIRECTORY, name), "latin1") }));
-  const book = parseRules({ texts, includes: new Map(), problems: [] }, { local: true });
-  program = compileProgram(book, { local: true, bayes: false });
-  tools = toolsOf(book.settings, renderHtml);
+  set = smallSet();
 });
-
-function judged(lines: readonly string[]): { total: number; rules: readonly string[] } {
-  const subject = prepare(Buffer.from(`${lines.join("\r\n")}\r\n`), { now: NOW }, tools);
-  const { total, hits } = run(program, subject, {
-    proofs: { spf: null, dkim: null, dmarc: null, arc: null },
-  }).finish({}, false);
-  return { total, rules: hits.map(({ rule }) => rule) };
-}
-
-const FROM_A_HOST = [
-  "Received: from mail.far.example (mail.far.example [192.0.2.7])",
-  "\tby mx.ours.example (Postfix) with ESMTP id 4XyZ12;",
-  "\tSat, 21 Nov 2026 11:59:58 +0000 (UTC)",
-];
-const FROM_A_LINE = [
-  "Received: from friend (unknown [203.0.113.77])",
-  "\tby mx.ours.example (Postfix) with ESMTP id 4XyZ13;",
-  "\tSat, 21 Nov 2026 11:59:58 +0000 (UTC)",
-];
-const HEADER = [
-  "Date: Sat, 21 Nov 2026 12:59:50 +0100",
-  "Message-ID: <20261121115950.GA1234@far.example>",
-  "To: Ann <ann@ours.example>",
-];
+const judged: SmallSet["judged"] = (lines) => set.judged(lines);
 
 describe("rules/spam", () => {
   it("compiles without a word", () =>
-    expect([...program.book.problems, ...program.problems]).toEqual([]));
+    expect([...set.program.book.problems, ...set.program.problems]).toEqual([]));
 
   it("explains every rule that counts, and gives it points", () => {
-    const counting = [...program.book.rules.values()].filter(({ name }) => !name.startsWith("__"));
+    const counting = [...set.program.book.rules.values()].filter(
+      ({ name }) => !name.startsWith("__"),
+    );
     expect(counting.length).toBeGreaterThan(100);
     expect(counting.filter(({ describe: text }) => text === "")).toEqual([]);
     const points = counting
