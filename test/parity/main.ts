@@ -1,36 +1,18 @@
 // How far postern's engine and SpamAssassin agree: `npm run parity -- [--spamd SOCKET | --oracle FILE…] PATH…` gives both the same messages
 // under the same rules and prints what differs. Without a socket it starts a spamd of its own (-L, no Bayes).
-import { parseArgs } from "node:util";
+import { UsageError } from "../../src/cli/options.ts";
 import { progress } from "../../src/cli/progress.ts";
 import { ruleDirectories } from "../../src/spamrules/language/directories.ts";
+import { argumentsOf, mustExist, USAGE, type Arguments } from "./arguments.ts";
 import { compare, type Opinion } from "./compare.ts";
 import { messagesIn, type NamedMessage } from "./messages.ts";
 import { oracleOpinions } from "./oracle-side.ts";
 import { ourSide, type RulePlaces, type Side } from "./our-side.ts";
 import { printed, type ParityReport } from "./print.ts";
-import { runningSpamd, startedSpamd } from "./spamd-side.ts";
+import { runningSpamd, startedSpamd, type SpamdSide } from "./spamd-side.ts";
 import { measured, type Speed } from "./speed.ts";
 
-const USAGE = `npm run parity -- [OPTION…] PATH…
-  PATH              files, directories, mboxes; with --oracle the files that it names when there is none
-  --spamd SOCKET    one that runs already, with the same rules: unix:/path or tcp:host:port
-  --oracle FILE     answers of test/real/spamrules/oracle.pl instead, once or more often
-  --rules DIR       SpamAssassin's rules; default: this machine's
-  --site DIR        the site's own; default: this machine's
-  --cf LINE         a line more for both, once or more often
-  --at-once N       messages under way at each side; 2
-  --passes N        all messages so often, the sides in turn: only then are they as warm as what runs for days; 2, with --oracle 1
-  --seconds N       in each pass a side that is done sooner goes on with the same messages: a second says little; 15, with --oracle 0
-  --subrules        rules whose name starts with "__" too (with --oracle)
-  --json            for programs`;
-
-interface Effort {
-  readonly atOnce: number;
-  /** How often all messages are given; the opinions are those of the last time. */
-  readonly passes: number;
-  /** Of each pass, at least. */
-  readonly seconds: number;
-}
+type Effort = Pick<Arguments, "atOnce" | "passes" | "seconds">;
 
 /** One side and what it has answered. */
 class Party {
@@ -69,59 +51,58 @@ async function askAll(
   bar.end();
 }
 
-async function places(
-  rules: string | undefined,
-  site: string | undefined,
-  lines: readonly string[],
-): Promise<RulePlaces> {
+async function places({ rules, site, lines }: Arguments): Promise<RulePlaces> {
   const { ruleDirs, siteDirs } = await ruleDirectories();
   const [ruleDir, siteDir] = [rules ?? ruleDirs[0], site ?? siteDirs[0]];
   if (ruleDir === undefined || siteDir === undefined)
-    throw new Error("no rules of SpamAssassin's are here: name them with --rules and --site");
+    throw new UsageError("no rules of SpamAssassin's are here: name them with --rules and --site");
+  await mustExist("--rules", ruleDir, true);
+  await mustExist("--site", siteDir, true);
   return { ruleDir, siteDir, more: lines.join("\n") };
 }
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      spamd: { type: "string" },
-      oracle: { type: "string", multiple: true },
-      rules: { type: "string" },
-      site: { type: "string" },
-      cf: { type: "string", multiple: true },
-      "at-once": { type: "string" },
-      passes: { type: "string" },
-      seconds: { type: "string" },
-      subrules: { type: "boolean" },
-      json: { type: "boolean" },
-    },
-  });
-  const { oracle, subrules = false } = values;
-  if (positionals.length === 0 && oracle === undefined) throw new Error(USAGE);
-  const atOnce = Math.max(1, Number(values["at-once"] ?? "2") || 2);
-  const effort = {
-    atOnce,
-    passes: Math.max(1, Number(values.passes) || (oracle === undefined ? 2 : 1)),
-    seconds: Number(values.seconds ?? (oracle === undefined ? 15 : 0)) || 0,
-  };
-  const where = await places(values.rules, values.site, values.cf ?? []);
-  const known = oracle === undefined ? null : await oracleOpinions(oracle, subrules);
-  const paths = positionals.length > 0 ? positionals : [...(known?.keys() ?? [])];
+async function messagesOf(
+  { paths: given }: Arguments,
+  known: ReadonlyMap<string, Opinion> | null,
+): Promise<NamedMessage[]> {
+  const paths = given.length > 0 ? given : [...(known?.keys() ?? [])];
+  for (const path of paths) await mustExist("message", path);
   const all: NamedMessage[] = [];
   // The oracle takes each file for one message.
   for await (const message of messagesIn(paths, known === null))
     if (known === null || known.has(message.name)) all.push(message);
-  const ours = new Party(await ourSide(where, atOnce, subrules && known !== null));
-  const report: ParityReport = {
-    ruleDirectories: [where.ruleDir, where.siteDir],
-    ...(known === null
-      ? await besideSpamd(ours, values.spamd, where, all, effort)
-      : await besideOracle(ours, known, all, effort)),
-  };
-  process.stdout.write(
-    values.json === true ? `${JSON.stringify(report, null, 1)}\n` : printed(report),
-  );
+  if (all.length > 0) return all;
+  if (known === null) throw new UsageError(`no message in ${paths.join(", ")}`);
+  throw new UsageError("the oracle's answers are about none of these messages");
+}
+
+async function main(): Promise<void> {
+  const given = argumentsOf(process.argv.slice(2));
+  if (given === null) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
+  const { oracle, subrules } = given;
+  const where = await places(given);
+  for (const file of oracle ?? []) await mustExist("--oracle", file);
+  const known = oracle === undefined ? null : await oracleOpinions(oracle, subrules);
+  const all = await messagesOf(given, known);
+  // Asked for first: a spamd that is not there must not cost a wait for our own engine.
+  const spamd = known === null ? await spamdOf(given, where) : null;
+  try {
+    const ours = new Party(await ourSide(where, given.atOnce, subrules && known !== null));
+    const compared =
+      known !== null
+        ? await besideOracle(ours, known, all, given)
+        : await besideSpamd(ours, spamd!, all, given);
+    const report: ParityReport = {
+      ruleDirectories: [where.ruleDir, where.siteDir],
+      ...compared,
+    };
+    process.stdout.write(given.json ? `${JSON.stringify(report, null, 1)}\n` : printed(report));
+  } finally {
+    await spamd?.stop();
+  }
 }
 
 type Compared = Omit<ParityReport, "ruleDirectories">;
@@ -144,20 +125,22 @@ async function besideOracle(
   };
 }
 
+/** One that answers, or an Error that says why not. */
+async function spamdOf({ spamd, atOnce }: Arguments, where: RulePlaces): Promise<SpamdSide> {
+  return spamd === undefined ? await startedSpamd(where, atOnce) : await runningSpamd(spamd);
+}
+
 async function besideSpamd(
   ours: Party,
-  socket: string | undefined,
-  where: RulePlaces,
+  spamd: SpamdSide,
   messages: readonly NamedMessage[],
   effort: Effort,
 ): Promise<Compared> {
-  const spamd =
-    socket === undefined ? await startedSpamd(where, effort.atOnce) : runningSpamd(socket);
   const theirs = new Party(spamd);
   try {
     await askAll([ours, theirs], messages, effort);
   } finally {
-    await Promise.all([ours.side.stop(), spamd.stop()]);
+    await ours.side.stop();
   }
   return {
     against: spamd.name,
@@ -166,9 +149,11 @@ async function besideSpamd(
   };
 }
 
+// A spamd that was started for this ends with it.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 2;
+  process.stderr.write(`parity: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 }

@@ -2,12 +2,14 @@
 // and Bayes, and with a report that gives exact points.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { chmod, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { processTree, residentOf, treeCpuSeconds } from "../bench/procfs.ts";
 import { parseEndpoint, type Endpoint } from "../../src/clients/endpoint.ts";
+import { UsageError } from "../../src/cli/options.ts";
 import { askPing, askReport } from "../../src/clients/spamd-exchange.ts";
 import type { RulePlaces, Side } from "./our-side.ts";
 
@@ -17,13 +19,18 @@ export interface SpamdSide extends Side {
 }
 
 const DEADLINE_MS = 300_000;
+const PING_MS = 5000;
+const SPAMD = "/usr/sbin/spamd";
 const EXACT = "report tests=[_TESTSSCORES(,)_] autolearn=_AUTOLEARN_\n";
 
-/** "unix:/path", "tcp:host:port", or a path or host:port alone. */
-export function runningSpamd(where: string): SpamdSide {
+/** "unix:/path", "tcp:host:port", or a path or host:port alone. Throws when nobody answers there. */
+export async function runningSpamd(where: string): Promise<SpamdSide> {
   const endpoint =
     parseEndpoint(where) ?? parseEndpoint(`unix:${where}`) ?? parseEndpoint(`tcp:${where}`);
-  if (endpoint === null) throw new Error(`${where} is no socket`);
+  if (endpoint === null)
+    throw new UsageError(`--spamd ${where} is no socket: unix:/path or tcp:host:port is wanted`);
+  const silent = await askPing(endpoint.at, PING_MS);
+  if (silent !== null) throw new Error(`no spamd answers at ${endpoint.name}: ${silent}`);
   const unknown = { cpuSeconds: () => null, residentMiB: () => null, of: "" };
   return side(endpoint, unknown, async () => undefined);
 }
@@ -33,6 +40,8 @@ export async function startedSpamd(
   { ruleDir, siteDir, more }: RulePlaces,
   children: number,
 ): Promise<SpamdSide> {
+  if (!existsSync(SPAMD))
+    throw new Error(`${SPAMD} is not there: install it, or name one that runs with --spamd SOCKET`);
   const dir = await mkdtemp(join(tmpdir(), "parity-"));
   const site = join(dir, "site");
   await cp(siteDir, site, { recursive: true, dereference: true });
@@ -45,7 +54,7 @@ export async function startedSpamd(
   const args = ["-L", "-x", "-H", home, "-s", "stderr", ...count, "--max-conn-per-child=100000"];
   const user = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
   const child: ChildProcess = spawn(
-    "/usr/sbin/spamd",
+    SPAMD,
     [
       ...args,
       ...user,
@@ -61,23 +70,30 @@ export async function startedSpamd(
   child.stderr?.on("data", (piece: Buffer) => (log = (log + piece.toString()).slice(-10_000)));
   const endpoint = parseEndpoint(`unix:${socket}`);
   if (endpoint === null) throw new Error(`${socket} is too long`);
+  const pid = child.pid ?? 0;
+  const kill = (): unknown => process.kill(-pid, "SIGTERM");
+  process.once("exit", kill);
+  const stop = async (): Promise<void> => {
+    process.off("exit", kill);
+    const gone = child.exitCode === null ? once(child, "exit") : null;
+    if (gone !== null) kill();
+    await gone;
+    await rm(dir, { recursive: true, force: true });
+    await rm(home, { recursive: true, force: true });
+  };
   for (let i = 0; (await askPing(endpoint.at, 1000)) !== null; i++) {
-    if (child.exitCode !== null || i > 300) throw new Error(`spamd does not start:\n${log}`);
+    if (child.exitCode !== null || i > 300) {
+      await stop();
+      throw new Error(`spamd does not start:\n${log.trimEnd()}`);
+    }
     await sleep(200);
   }
-  const pid = child.pid ?? 0;
   const meter = {
     cpuSeconds: () => treeCpuSeconds(pid),
     residentMiB: () => residentOf(processTree(pid).map((one) => one.pid)) / 1024 / 1024,
     of: `spamd with ${children} children, shared pages counted in each`,
   };
-  return side(endpoint, meter, async () => {
-    const gone = child.exitCode === null ? once(child, "exit") : null;
-    process.kill(-pid, "SIGTERM");
-    await gone;
-    await rm(dir, { recursive: true, force: true });
-    await rm(home, { recursive: true, force: true });
-  });
+  return side(endpoint, meter, stop);
 }
 
 function side(endpoint: Endpoint, meter: Side["meter"], stop: () => Promise<void>): SpamdSide {
