@@ -5,6 +5,7 @@ import { shortcircuitTags, Tally } from "./evaluate/tally.ts";
 import type { EvalContext, Proofs } from "./evals/eval.ts";
 import type { CompiledMeta, MetaPlan } from "./evaluate/metas.ts";
 import { Postponed } from "./evaluate/postponed.ts";
+import { Waiting } from "./evaluate/waiting.ts";
 import type { Known } from "./language/bounds.ts";
 import type { Band, EvalRule, Program } from "./program.ts";
 import type { Rule } from "./rulebook.ts";
@@ -65,6 +66,7 @@ class Run implements Running {
   readonly #postponed: Postponed;
   readonly #known: Known;
   readonly #memo = new Map<symbol, unknown>();
+  readonly #waiting: Waiting;
   /** What FreeMail has left of the body for `body` rules; null: all of it. */
   #body: readonly string[] | null = null;
   /** The rule at which the deadline came. */
@@ -79,6 +81,10 @@ class Run implements Running {
     this.#tally = new Tally(program, options.onHit ?? null);
     this.#postponed = new Postponed(program.rules.length);
     const { pending } = this.#postponed;
+    this.#waiting = new Waiting((meta) => {
+      for (const place of meta.places) this.#settle(place);
+      return meta.evaluate(this.counts);
+    });
     this.#known = { counts: this.#tally.counts, pending, most: program.most, low: 0 };
     this.#reader = new TextReader(program, this.#tally, this.#postponed, {
       goOn: (rule, octets) => this.#goOn(rule, octets),
@@ -220,7 +226,8 @@ class Run implements Running {
     }
     const value = meta.evaluate(this.counts);
     // An answer below 0 counts as one hit.
-    if (value !== 0) this.#tally.hit(meta.index, value < 0 ? 1 : value);
+    if (value !== 0 && !this.#waiting.inVain(meta))
+      this.#tally.hit(meta.index, value < 0 ? 1 : value);
   }
 
   /** Whether there is time for this rule, which reads so many octets. */

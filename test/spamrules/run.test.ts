@@ -249,6 +249,23 @@ describe("run", () => {
     expect(hits(rules, { body: ["a"] })).toEqual({ __A: 1, N: 1, O: 1 });
   });
 
+  it("answers a meta over one without points only where that one has no value", () => {
+    const rules = `
+      body A /a/
+      body __B /b/
+      meta MUTE __B && A
+      score MUTE 0
+      meta OTHERS !MUTE && A
+      meta THEIRS OTHERS || A
+      meta DEEP !MUTE2
+      meta MUTE2 !OTHERS
+      score MUTE2 0
+      meta FREE A`;
+    const [OTHERS, THEIRS, A, FREE, DEEP] = [1, 1, 1, 1, 1];
+    expect(hits(rules, { body: ["a"] })).toEqual({ A, OTHERS, THEIRS, FREE, DEEP });
+    expect(hits(rules, { body: ["a b"] })).toEqual({ A, FREE, __B: 1 });
+  });
+
   it("lets no eval function that throws stop the rest", () => {
     const faults: string[] = [];
     const evals = {

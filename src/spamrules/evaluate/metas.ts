@@ -17,6 +17,10 @@ export interface CompiledMeta {
   readonly bounds: Bounds;
   /** Whether nobody but other metas asks for it. */
   readonly postponable: boolean;
+  /** Metas without points that it names: it is answered only where none of them has a value. */
+  readonly mute: readonly CompiledMeta[];
+  /** Other metas that it names and of which the same is true. */
+  readonly wary: readonly CompiledMeta[];
 }
 
 /** In an order in which each finds the metas answered that it names. */
@@ -50,30 +54,37 @@ export function planMetas(book: RuleBook, { set, local, places }: Options): Meta
   const dependents: number[][] = [];
   const all = new Map<number, CompiledMeta>();
   const first = Math.min(...[...book.rules.values()].map(({ priority }) => priority), 0);
-  for (const name of runnableMetas(book.rules, set)) {
+  const indexOf = (other: string): number => places.get(other) ?? -1;
+  const mutes = new Map<string, CompiledMeta>();
+  const wary = new Map<string, CompiledMeta>();
+  for (const { name, mute } of runnableMetas(book.rules, set)) {
     const rule = book.rules.get(name);
-    const index = places.get(name);
-    if (rule?.definition.type !== "meta" || index === undefined) continue;
-    const indexOf = (other: string): number => places.get(other) ?? -1;
+    const index = indexOf(name);
+    if (rule?.definition.type !== "meta" || index < 0) continue;
     const compiled = compileMeta(rule.definition.expression, indexOf, local);
-    const { names, evaluate, atRest } = compiled;
+    const { names } = compiled;
     const meta: CompiledMeta = {
       index,
       rule,
-      evaluate,
-      restless: atRest !== 0,
+      evaluate: compiled.evaluate,
+      restless: compiled.atRest !== 0,
       places: Int32Array.from(names.map(indexOf).filter((place) => place >= 0)),
       bounds: compiled.bounds,
       postponable: isSubrule(rule) && rule.shortcircuit === null,
+      mute: among(mutes, names),
+      wary: among(wary, names),
     };
-    all.set(index, meta);
     let when = first;
-    for (const other of names) {
+    for (const other of names)
       when = Math.max(when, answeredAt.get(other) ?? runsAt(book.rules.get(other), set));
-      const place = places.get(other);
-      if (place !== undefined) (dependents[place] ??= []).push(index);
-    }
     answeredAt.set(name, when);
+    if (mute) {
+      mutes.set(name, meta);
+      continue;
+    }
+    if (meta.mute.length > 0 || meta.wary.length > 0) wary.set(name, meta);
+    all.set(index, meta);
+    for (const place of meta.places) (dependents[place] ??= []).push(index);
     if (when === Infinity) late.push(meta);
     else bands.set(when, [...(bands.get(when) ?? []), meta]);
   }
@@ -84,6 +95,10 @@ export function planMetas(book: RuleBook, { set, local, places }: Options): Meta
     byPlace: all,
     dependents: dependents.map((list) => Int32Array.from(list)),
   };
+}
+
+function among(metas: ReadonlyMap<string, CompiledMeta>, names: readonly string[]): CompiledMeta[] {
+  return names.map((name) => metas.get(name)).filter((meta) => meta !== undefined);
 }
 
 function planOf(all: readonly CompiledMeta[]): MetaPlan {

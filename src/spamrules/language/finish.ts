@@ -9,7 +9,6 @@ import { sortMetas } from "./meta-order.ts";
 import type { RuleTexts } from "./read.ts";
 import { replaceTags } from "./replace-tags.ts";
 import { settingsOf } from "./settings.ts";
-import { words } from "./text.ts";
 
 const NET_PRIORITY = -100;
 const MIME_HITS = 1000;
@@ -106,7 +105,7 @@ function rule(
   scores: Scores,
   place: { readonly file: string; readonly line: number },
 ): Rule {
-  const given = words((draft.flags.get(name) ?? "").trim().toLowerCase());
+  const given = flagsIn((draft.flags.get(name) ?? "").toLowerCase());
   const flags = new Set(given.filter((flag) => flag !== "multiple" && !/^maxhits=/.test(flag)));
   const priority = draft.priorities.get(name) ?? 0;
   return {
@@ -129,6 +128,11 @@ function maxHits(flags: readonly string[], definition: Definition): number {
   // 0 is no limit, except where SpamAssassin counts first and asks afterwards.
   const zero = definition.type === "header" || definition.type === "mimeheader" ? 1 : all;
   return given === undefined ? all : Number(given) || zero;
+}
+
+/** SpamAssassin looks for words in the line: "multiple,maxhits=5" is two flags as well. */
+function flagsIn(text: string): string[] {
+  return text.split(/[^\w=-]+/).filter((flag) => flag !== "");
 }
 
 function flagged(draft: Draft, name: string, flag: string): boolean {

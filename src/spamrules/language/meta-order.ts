@@ -34,21 +34,54 @@ export function sortMetas(metas: ReadonlyMap<string, readonly string[]>): MetaOr
   return { order, circular };
 }
 
+/** A meta that is answered. */
+export interface Runnable {
+  readonly name: string;
+  /** It has no points: it never hits. While its value is 0 it counts as 0; else those that name it are never answered. */
+  readonly mute: boolean;
+}
+
 /**
- * The metas of a book that can hit under a score set, in an order in which each finds its names answered. A meta without points in
- * that set is never answered, and neither is any meta that names it, not even by "!": SpamAssassin waits for it in vain. (A rule of
- * another kind without points simply counts as 0.)
+ * The metas of a book that are answered under a score set, in an order in which each finds its names answered. SpamAssassin answers a meta
+ * without points as soon as all that it names is answered; one that waits for a rule which never runs is given up in the end, and
+ * neither is any meta answered then that names it, not even by "!". (A rule of another kind without points simply counts as 0.)
  */
-export function runnableMetas(rules: ReadonlyMap<string, Rule>, set: 0 | 1 | 2 | 3): string[] {
+export function runnableMetas(
+  rules: ReadonlyMap<string, Rule>,
+  set: 0 | 1 | 2 | 3,
+): readonly Runnable[] {
   const metas = new Map<string, string[]>();
   for (const rule of rules.values())
     if (rule.definition.type === "meta") metas.set(rule.name, namesIn(rule.definition.expression));
   const dead = new Set<string>();
-  return sortMetas(metas).order.filter((name) => {
-    const lives =
-      rules.get(name)?.scores[set] !== 0 &&
-      !(metas.get(name) ?? []).some((other) => dead.has(other));
-    if (!lives) dead.add(name);
-    return lives;
-  });
+  const early = new Set<string>();
+  const found: Runnable[] = [];
+  for (const name of sortMetas(metas).order) {
+    const names = metas.get(name) ?? [];
+    const isEarly =
+      !isPlaceholder(rules.get(name)) &&
+      names.every((other) =>
+        metas.has(other) ? early.has(other) : runsBeforeTheEnd(rules.get(other), set),
+      );
+    if (isEarly) early.add(name);
+    const mute = rules.get(name)?.scores[set] === 0;
+    if ((mute && !isEarly) || names.some((other) => dead.has(other))) dead.add(name);
+    else found.push({ name, mute });
+  }
+  return found;
+}
+
+/** "meta NAME ()": its hits come from elsewhere, if at all. */
+function isPlaceholder(rule: Rule | undefined): boolean {
+  return rule?.definition.type === "meta" && /^\s*\(\s*\)\s*$/.test(rule.definition.expression);
+}
+
+/** Whether a rule that is no meta has its answer before what is left over is settled. */
+function runsBeforeTheEnd(rule: Rule | undefined, set: 0 | 1 | 2 | 3): boolean {
+  if (rule === undefined || rule.scores[set] === 0) return false;
+  const { type } = rule.definition;
+  if (type === "askdns" || type === "empty") return false;
+  if (type !== "eval") return true;
+  if (rule.definition.on === "rbl" || rule.definition.on === "uri") return false;
+  return !rule.flags.has("net") && !(rule.flags.has("learn") && (set & 2) === 0);
 }

@@ -50,6 +50,9 @@ it.each(VALUES)("%s is %s", (expression, value) => {
   expect(meta.evaluate(COUNTS)).toBe(value);
 });
 
+const answered = (rules: Parameters<typeof runnableMetas>[0], set: 0 | 1): string[] =>
+  runnableMetas(rules, set).map(({ name, mute }) => (mute ? `${name} (mute)` : name));
+
 it("tells what it names, and its value when none of that has hit", () => {
   const meta = compileMeta("B && !A || B || E > 1", (name) => "ABCD".indexOf(name), true);
   expect(meta.names).toEqual(["B", "A", "E"]);
@@ -114,9 +117,9 @@ it("writes rules_matching out, without the rule itself", () => {
 
 it("answers a meta after those that it names, and tells of circles", () => {
   const { rules } = bookOf("meta A B && C\nmeta B C\nmeta C D\nbody D /x/");
-  expect(runnableMetas(rules, 0)).toEqual(["C", "B", "A"]);
+  expect(answered(rules, 0)).toEqual(["C", "B", "A"]);
   const circle = "meta A B\nmeta B A\nmeta C A\nmeta D D\nmeta E F";
-  expect(runnableMetas(bookOf(circle).rules, 0)).toEqual(["E"]);
+  expect(answered(bookOf(circle).rules, 0)).toEqual(["E"]);
   expect(problemsOf(circle).map((line) => line.slice(0, 4))).toEqual([
     "1: A",
     "2: B",
@@ -125,20 +128,34 @@ it("answers a meta after those that it names, and tells of circles", () => {
   ]);
 });
 
-it("never answers a meta over a meta without points, whatever it asks of it", () => {
+it("gives up a meta without points that waits for a rule which never runs, and whatever names it", () => {
   const { rules } = bookOf(`
-    meta ZERO X
-    score ZERO 0
-    meta NEVER !ZERO
+    meta GONE NOWHERE
+    score GONE 0
+    meta IDLE PLAIN
+    score IDLE 0
+    meta HOLLOW ()
+    score HOLLOW 0
+    meta NEVER !GONE
     meta NEITHER NEVER || X
-    meta FINE !PLAIN && !GONE
+    meta NOT !IDLE
+    meta NOR !HOLLOW
+    meta FINE !PLAIN && !NOWHERE
     body PLAIN /x/
-    score PLAIN 0
-    meta LOCAL X
-    score LOCAL 0 1 0 1
-    meta NEEDS LOCAL`);
-  expect(runnableMetas(rules, 0)).toEqual(["FINE"]);
-  expect(runnableMetas(rules, 1)).toEqual(["FINE", "LOCAL", "NEEDS"]);
+    score PLAIN 0`);
+  expect(answered(rules, 0)).toEqual(["FINE"]);
+});
+
+it("answers a meta without points that waits for nothing else", () => {
+  const { rules } = bookOf(`
+    body X /x/
+    meta MUTE X
+    score MUTE 0 1 0 1
+    meta NONE (0)
+    score NONE 0
+    meta ASKS MUTE || !NONE`);
+  expect(answered(rules, 0)).toEqual(["MUTE (mute)", "NONE (mute)", "ASKS"]);
+  expect(answered(rules, 1)).toEqual(["MUTE", "NONE (mute)", "ASKS"]);
 });
 
 it("sorts ten thousand metas in a chain", () => {

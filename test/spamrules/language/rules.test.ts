@@ -223,12 +223,17 @@ it("counts hits as tflags say", () => {
     tflags ALONE maxhits=5
     body ZERO /x/
     tflags ZERO multiple maxhits=0
+    body COMMA /x/
+    tflags COMMA multiple, maxhits=4
+    body CLOSE /x/
+    tflags CLOSE multiple,maxhits=5,nice
     mimeheader MIME A =~ /x/
     tflags MIME multiple`);
-  const most = ["ONE", "MANY", "TWO", "ALONE", "ZERO", "MIME"].map(
+  const most = ["ONE", "MANY", "TWO", "ALONE", "ZERO", "COMMA", "CLOSE", "MIME"].map(
     (name) => rules.get(name)?.maxHits,
   );
-  expect(most).toEqual([1, Infinity, 2, 1, Infinity, 1000]);
+  expect(most).toEqual([1, Infinity, 2, 1, Infinity, 4, 5, 1000]);
+  expect(rules.get("CLOSE")?.flags).toEqual(new Set(["nice"]));
 });
 
 it("moves rules to where those that need them can find them answered", () => {
