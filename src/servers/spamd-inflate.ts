@@ -17,6 +17,7 @@ export async function inflated(
   let size = 0;
   try {
     const feeding = feed(octets, inflate);
+    feeding.catch((error: unknown) => inflate.destroy(error as Error));
     for await (const piece of inflate as AsyncIterable<Buffer>) {
       size += piece.length;
       if (size > maxBytes) throw new Error(`more than ${maxBytes} octets`);

@@ -55,6 +55,8 @@ export interface SpamdReader {
 
 const MAX_LINE = 8192;
 const MAX_HEADERS = 256;
+/** Octets of the lines before the message: what rspamd's clients say of it is kept. */
+const MAX_HEAD = 128 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 export function spamdReader(): SpamdReader {
@@ -67,6 +69,7 @@ class Reader implements SpamdReader {
   #stage: "line" | "headers" | "body" | "over" = "line";
   #head: Head | null = null;
   #headers = 0;
+  #headSize = 0;
   #got = 0;
 
   feed(octets: Buffer): void {
@@ -117,6 +120,8 @@ class Reader implements SpamdReader {
     for (const head = this.#head; head !== null;) {
       const line = this.#line();
       if (line === null) return this.#ended ? this.#broken("(EOF during headers)") : null;
+      this.#headSize += line.length;
+      if (this.#headSize > MAX_HEAD) return this.#broken("(too many headers)");
       // QUIRK: a line that ends in a bare LF is not empty.
       const text = line.replace(/\r\n$/, "");
       if (text === "") return this.#begin(head);

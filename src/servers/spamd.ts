@@ -69,7 +69,6 @@ interface Incoming {
   readonly request: SpamdRequest;
   readonly writer: SpoolWriter;
   readonly leave: () => void;
-  readonly late: NodeJS.Timeout;
   size: number;
 }
 
@@ -80,18 +79,16 @@ class Connection implements Conversation {
   #incoming: Incoming | null = null;
   #answering = false;
   #ended = false;
+  /** Runs from the first moment: octets that trickle in do not hold a connection for ever. */
+  readonly #late: NodeJS.Timeout;
 
   constructor(socket: Socket, options: SpamdServerOptions) {
     this.#socket = socket;
     this.#options = options;
-    socket.setTimeout(options.idleMs, () => {
-      if (this.#answering) return;
-      if (this.#incoming === null)
-        this.#say(
-          timedOut(`(${options.idleMs / 1000} second socket timeout reading input from client)`),
-        );
-      this.#end();
-    });
+    socket.setTimeout(options.idleMs, () => this.#tooLate(options.idleMs));
+    this.#late = setTimeout(() => this.#tooLate(options.messageMs), options.messageMs);
+    this.#late.unref();
+    socket.once("close", () => clearTimeout(this.#late));
     // A client may leave at any time: the loop below ends, and that is all there is to do.
     socket.on("error", () => {});
     void this.#talk();
@@ -103,6 +100,19 @@ class Connection implements Conversation {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** The client has said nothing for so long, or not all that it has to say. */
+  #tooLate(ms: number): void {
+    if (this.#ended) return;
+    if (this.#answering) {
+      this.#late.refresh();
+      return;
+    }
+    if (this.#incoming === null)
+      this.#say(timedOut(`(${ms / 1000} second socket timeout reading input from client)`));
+    this.#discard();
+    this.#end();
   }
 
   /** Reads on only when what came is dealt with. Never rejects. */
@@ -167,11 +177,13 @@ class Connection implements Conversation {
     }
     if (compressed && length === null)
       return this.#say(unavailable("Compress requires Content-length header"));
+    const { maxBytes } = this.#options;
+    if (length !== null && length > maxBytes)
+      return this.#say(unavailable(`more than ${maxBytes} octets`));
     const leave = await this.#options.admit();
     if (leave === null) return this.#say(unavailable("too many messages at once"));
     const writer = this.#options.spool.create();
-    const late = setTimeout(() => this.destroy(), this.#options.messageMs);
-    this.#incoming = { request, writer, leave, late, size: 0 };
+    this.#incoming = { request, writer, leave, size: 0 };
     return true;
   }
 
@@ -193,7 +205,6 @@ class Connection implements Conversation {
   async #answer(got: number): Promise<boolean> {
     const incoming = this.#incoming;
     if (incoming === null) return false;
-    clearTimeout(incoming.late);
     const { request } = incoming;
     let spool: Spool | null = null;
     let words: string | Buffer = unavailable("no answer");
@@ -248,7 +259,6 @@ class Connection implements Conversation {
   /** Forgets the message, if there is one. */
   #discard(): void {
     if (this.#incoming === null) return;
-    clearTimeout(this.#incoming.late);
     this.#incoming.writer.discard();
     this.#incoming.leave();
     this.#incoming = null;
@@ -260,13 +270,20 @@ class Connection implements Conversation {
     return false;
   }
 
-  /** Our side is closed. What still comes is read and forgotten, so that our last words are not lost, but not for long. */
+  /**
+   * Our side is closed. What still comes is read and forgotten, so that our last words are not lost: as long as the client takes them,
+   * and for a moment more.
+   */
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#socket.end();
-    this.#socket.resume();
-    const cut = setTimeout(() => this.destroy(), LINGER_MS);
-    this.#socket.once("close", () => clearTimeout(cut));
+    const socket = this.#socket;
+    clearTimeout(this.#late);
+    const cut = setTimeout(() => this.destroy(), this.#options.messageMs);
+    socket.once("close", () => clearTimeout(cut));
+    socket.once("finish", () => setTimeout(() => this.destroy(), LINGER_MS).unref());
+    socket.setTimeout(this.#options.idleMs, () => this.destroy());
+    socket.end();
+    socket.resume();
   }
 }
