@@ -124,7 +124,11 @@ class Run implements Running {
       this.#metas(this.#program.lateMetas);
     }
     if (subrules) this.#postponed.pending.forEach((_, place) => this.#settle(place));
-    const { total, hits: found } = this.#tally.sum(subrules, this.#stoppedAt !== null);
+    const { total, hits: found } = this.#tally.sum(
+      subrules,
+      this.#stoppedAt !== null,
+      this.#options.explain,
+    );
     const { settings } = this.#program.book;
     const captured = [...this.#tally.tags].map(([name, texts]) => [name, texts.join(" ")] as const);
     return {

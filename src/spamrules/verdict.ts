@@ -7,7 +7,10 @@ export interface RuleHit {
   readonly describe: string;
   /** How often it hit. */
   readonly count: number;
-  /** Where and on what, for explanations; null for metas and eval functions that do not say. At most 200 octets, unescaped. */
+  /**
+   * Where and on what, for explanations: the text of a pattern, the rules that a meta names and that hit, an eval function with its
+   * arguments. At most 200 octets, unescaped.
+   */
   readonly matched: { readonly where: string; readonly text: string } | null;
 }
 

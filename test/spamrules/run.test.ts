@@ -311,6 +311,28 @@ describe("run", () => {
     expect(score("body A /b.*/", { body: ["x", "abc"] }).hits[0]?.matched).toBeNull();
   });
 
+  it("says which rules made a meta hit, and which function was asked", () => {
+    const rules = `
+      body __A /a+/
+      body __B /b/
+      header C eval:check_for_shifted_date('3', '6')
+      meta M __A && !__B
+      meta N !__B && !D
+      header NOT Subject !~ /x/
+      header IS exists:Subject`;
+    const texts = { body: ["caa"], fields: { Subject: ["s\n"] } };
+    const evals = { check_for_shifted_date: () => true };
+    const { hits: found } = score(rules, texts, { explain: true, evals });
+    expect(Object.fromEntries(found.map(({ rule, matched }) => [rule, matched]))).toMatchObject({
+      C: { where: "function", text: "check_for_shifted_date(3, 6)" },
+      M: { where: "rules", text: "__A (body 1: aa)" },
+      N: { where: "rules", text: "none of __B, D" },
+      NOT: { where: "Subject", text: "has nothing of it" },
+      IS: { where: "Subject" },
+    });
+    expect(score(rules, texts, { evals }).hits.every(({ matched }) => matched === null)).toBe(true);
+  });
+
   it("ends with a rule that shortcircuits", () => {
     const rules =
       "loadplugin Mail::SpamAssassin::Plugin::Shortcircuit\nbody A /a/\nscore A 1\npriority A -300\nshortcircuit A spam\nbody B /a/";

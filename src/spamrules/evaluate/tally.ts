@@ -1,4 +1,5 @@
 // The counts of one message: who hit how often, what was captured, and what it all comes to. Used by run.ts.
+import { explanation } from "./explanation.ts";
 import type { Program } from "../program.ts";
 import type { Rule, Settings } from "../rulebook.ts";
 import type { RuleHit } from "../verdict.ts";
@@ -66,8 +67,12 @@ export class Tally {
     if (!this.#matched.has(place)) this.#matched.set(place, { where, text: text.slice(0, 200) });
   }
 
-  /** Points and hits, by name. */
-  sum(subrules: boolean, late: boolean): { readonly total: number; readonly hits: RuleHit[] } {
+  /** Points and hits, by name; `explain`: also why metas and eval functions hit. */
+  sum(
+    subrules: boolean,
+    late: boolean,
+    explain = false,
+  ): { readonly total: number; readonly hits: RuleHit[] } {
     const hits: RuleHit[] = [];
     let total = 0;
     for (const place of this.#hits) {
@@ -79,7 +84,9 @@ export class Tally {
       const score = isSubrule ? 0 : this.#program.points[place]! * times;
       total += score;
       if (isSubrule && !subrules) continue;
-      const matched = this.#matched.get(place) ?? null;
+      const matched = explain
+        ? explanation(place, this.#program, this.counts, this.#matched)
+        : (this.#matched.get(place) ?? null);
       hits.push({ rule: rule.name, score: round(score), describe: rule.describe, count, matched });
     }
     for (const extra of this.#extra(late)) {

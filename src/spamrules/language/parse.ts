@@ -31,7 +31,7 @@ interface Handler {
 }
 
 const MAX_DEPTH = 16;
-const MAX_LINE = 256 * 1024;
+const MAX_LINE = 1024 * 1024;
 const HANDLERS = new Map<string, LineReader>(
   [RULE_LINES, SCORE_LINES, LIST_LINES, SETTING_LINES].flatMap(Object.entries),
 );

@@ -14,7 +14,8 @@ type Kind = "body" | "rawbody" | "full" | "uri";
 type EvalKind = Extract<Definition, { type: "eval" }>["on"];
 
 const MAX_NAME = 100;
-const MAX_TEXT = 64 * 1024;
+/** Lists of blocked domains are written as one pattern. */
+const MAX_TEXT = 1024 * 1024;
 /** A line of uri_detail is searched from many places on. */
 const MAX_DETAIL = 8 * 1024;
 const FIELD = /^([\w.-]+(?::|(?::[a-z]+){1,2})?)[\t-\r ]*([=!]~)[\t-\r ]*(.+)$/;

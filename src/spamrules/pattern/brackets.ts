@@ -79,6 +79,8 @@ function member(source: string, at: number): Member {
   if (here === undefined) throw new Untranslatable("a [ without its ]");
   if (here === "\\") return readEscape(source, at + 1, true)!;
   if (here === "[") {
+    if (/^\[([.=])[^\]]*\1\]/.test(source.slice(at, at + 20)))
+      throw new Untranslatable(`[${source[at + 1]} ${source[at + 1]}] is no class`);
     POSIX_CLASS.lastIndex = at;
     const found = POSIX_CLASS.exec(source);
     if (found !== null) {

@@ -90,6 +90,9 @@ function hexadecimal(source: string, at: number): Escape {
   if (source[at] === "{") return braced(source, at, BRACED_HEX, 16);
   HEX.lastIndex = at;
   const digits = HEX.exec(source)?.[0] ?? "";
+  // Perl warns of that, and SpamAssassin takes the warning for a mistake.
+  if (digits.length < 2 && /[0-9A-Za-z]/.test(source[at + digits.length] ?? ""))
+    throw new Untranslatable(`\\x${digits} has fewer than two digits`);
   return one(parseInt(digits || "0", 16), at + digits.length);
 }
 

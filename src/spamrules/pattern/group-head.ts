@@ -81,7 +81,7 @@ export function withModes(flags: Flags, letters: string, to: boolean): Flags {
       else after.xx = false;
       after.x = to;
     } else if (letter === "l" || letter === "d" || letter === "u" || letter === "a") continue;
-    else if (letter === "p" || letter === "g" || letter === "c" || letter === "o") continue;
+    else if (letter === "p") continue;
     else throw new Untranslatable(`unknown flag ${letter}`);
   }
   return after;

@@ -2,6 +2,7 @@
 // Perl itself refuses and for what has no counterpart on octets. Used by translate.ts.
 import type { PerlPattern } from "../rulebook.ts";
 import { readBrackets } from "./brackets.ts";
+import { checkBehind, checkBrace, checkClass, checkRepeat } from "./complaints.ts";
 import { octal, readEscape, unknown } from "./escapes.ts";
 import { type Flags, readGroupHead, withModes } from "./group-head.ts";
 import { ANY, NOT_NEWLINE, OctetSet, single } from "./octet-set.ts";
@@ -80,9 +81,13 @@ class Parser {
   #quantified(of: Node): Node {
     this.#skipComments();
     const found = readQuantifier(this.#source, this.#at);
-    if (found === null) return of;
+    if (found === null) {
+      if (this.#source[this.#at] === "{") checkBrace(of, this.#source[this.#at - 1]);
+      return of;
+    }
     const { min, max, mode, end } = found;
     if (min > max) throw new Untranslatable("quantifier {n,m} with n > m cannot match");
+    checkRepeat(of, min, max);
     this.#at = end;
     this.#skipComments();
     if (readQuantifier(this.#source, this.#at) !== null) {
@@ -96,6 +101,7 @@ class Parser {
       case "(":
         return this.#group();
       case "[": {
+        checkClass(this.#source, this.#at);
         const options = { ignoreCase: this.#flags.i, skipBlanks: this.#flags.xx };
         const { set, end } = readBrackets(this.#source, this.#at + 1, options);
         this.#at = end;
@@ -235,7 +241,9 @@ class Parser {
     if (head.is === "capture") return this.#capture(head.name, outside);
     if (head.is === "look") {
       const { behind, negative } = head;
-      return { kind: "look", behind, negative, of: this.#inside(outside) };
+      const of = this.#inside(outside);
+      if (behind) checkBehind(of);
+      return { kind: "look", behind, negative, of };
     }
     this.#flags = head.flags;
     if (head.is === "reset") return this.#reset(outside);

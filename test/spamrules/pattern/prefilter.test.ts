@@ -13,7 +13,7 @@ import { parse } from "../../../src/spamrules/pattern/parse.ts";
 import { shortestMatch } from "../../../src/spamrules/pattern/shortest.ts";
 import { soughtIn } from "../../../src/spamrules/pattern/sought.ts";
 import { trim } from "../../../src/spamrules/pattern/trim.ts";
-import { translate } from "../../../src/spamrules/pattern/translate.ts";
+import { compilePerl, translate } from "../../../src/spamrules/pattern/translate.ts";
 import { type Node, sequence } from "../../../src/spamrules/pattern/syntax.ts";
 import { rarestWindows } from "../../../src/spamrules/pattern/windows.ts";
 
@@ -101,42 +101,52 @@ describe("Automaton", () => {
 });
 
 /** Patterns of every form over a small alphabet, so that they match now and then. */
-const patterns = fc.letrec<{ any: string; atom: string; piece: string; row: string }>((tie) => ({
-  atom: fc.oneof(
-    { maxDepth: 2 },
-    fc.constantFrom(
-      "a",
-      "b",
-      "c",
-      "@",
-      "\\s",
-      "\\w",
-      "[ab]",
-      "[^a]",
-      ".",
-      "\\b",
-      "^",
-      "$",
-      "ab",
-      "\\xe9",
-      "\\xc3",
-      "&",
-      "&#",
+/** Perl refuses to repeat what takes no octets. */
+function isPerl(source: string): boolean {
+  return !("failed" in compilePerl({ source, flags: "" }));
+}
+
+const patterns = fc
+  .letrec<{ any: string; atom: string; piece: string; row: string }>((tie) => ({
+    atom: fc.oneof(
+      { maxDepth: 2 },
+      fc.constantFrom(
+        "a",
+        "b",
+        "c",
+        "@",
+        "\\s",
+        "\\w",
+        "[ab]",
+        "[^a]",
+        ".",
+        "\\b",
+        "^",
+        "$",
+        "ab",
+        "\\xe9",
+        "\\xc3",
+        "&",
+        "&#",
+      ),
+      tie("any").map((of) => `(?:${of})`),
+      tie("any").map((of) => `(?=${of})`),
+      tie("any").map((of) => `(?!${of})`),
+      tie("any").map((of) => `(?>${of})`),
+      tie("any").map((of) => `(${of})`),
     ),
-    tie("any").map((of) => `(?:${of})`),
-    tie("any").map((of) => `(?=${of})`),
-    tie("any").map((of) => `(?!${of})`),
-    tie("any").map((of) => `(?>${of})`),
-    tie("any").map((of) => `(${of})`),
-  ),
-  piece: fc
-    .tuple(tie("atom"), fc.constantFrom("", "", "", "?", "*", "+", "{2}", "{1,3}", "{0,2}?", "++"))
-    .map(([atom, times]) =>
-      /^(?:\\b|\^|\$|\(\?[=!].*)$/s.test(atom) ? atom : `(?:${atom})${times}`,
-    ),
-  row: fc.array(tie("piece"), { minLength: 1, maxLength: 5 }).map((all) => all.join("")),
-  any: fc.array(tie("row"), { minLength: 1, maxLength: 3 }).map((all) => all.join("|")),
-})).any;
+    piece: fc
+      .tuple(
+        tie("atom"),
+        fc.constantFrom("", "", "", "?", "*", "+", "{2}", "{1,3}", "{0,2}?", "++"),
+      )
+      .map(([atom, times]) =>
+        /^(?:\\b|\^|\$|\(\?[=!].*)$/s.test(atom) ? atom : `(?:${atom})${times}`,
+      ),
+    row: fc.array(tie("piece"), { minLength: 1, maxLength: 5 }).map((all) => all.join("")),
+    any: fc.array(tie("row"), { minLength: 1, maxLength: 3 }).map((all) => all.join("|")),
+  }))
+  .any.filter(isPerl);
 
 describe("factored", () => {
   const of = (source: string): string => translate({ source, flags: "" }).all().pattern.source;
