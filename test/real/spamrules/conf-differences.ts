@@ -94,7 +94,7 @@ function asTold(definition: Definition): unknown[] {
         definition.query,
         definition.record.split(","),
         definition.filter === null || typeof definition.filter === "string"
-          ? definition.filter
+          ? addressFilter(definition.filter)
           : written(definition.filter),
       ];
     case "empty":
@@ -102,6 +102,13 @@ function asTold(definition: Definition): unknown[] {
     default:
       return [definition.type, written(definition.pattern)];
   }
+}
+
+/** SpamAssassin keeps one address as a range of numbers. */
+function addressFilter(filter: string | null): string | null {
+  if (filter === null || !/^\d+(?:\.\d+){3}$/.test(filter)) return filter;
+  const number = filter.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  return `${number}-${number}`;
 }
 
 function asConf(conf: Conf, name: string, told: Told): unknown[] {
