@@ -17,7 +17,7 @@ export interface ClamdServerOptions extends ListenerOptions {
   readonly version: string;
   /** Octets of one stream; as clamd's StreamMaxLength. */
   readonly maxBytes: number;
-  /** How long a client may say nothing, and how long one stream may take to come. */
+  /** How long a client may say nothing, and how long one command, with its stream, may take to come. */
   readonly idleMs: number;
   readonly streamMs: number;
 }
@@ -41,7 +41,6 @@ interface Incoming {
   readonly writer: SpoolWriter;
   readonly leave: () => void;
   readonly end: "\0" | "\n";
-  readonly late: NodeJS.Timeout;
   size: number;
 }
 
@@ -55,6 +54,8 @@ class Connection implements Conversation {
   #answering = false;
   #stopping = false;
   #ended = false;
+  /** Runs anew with each command: octets that trickle in do not hold a connection for ever. */
+  #late: NodeJS.Timeout | null = null;
 
   constructor(socket: Socket, options: ClamdServerOptions) {
     this.#socket = socket;
@@ -62,6 +63,8 @@ class Connection implements Conversation {
     socket.setTimeout(options.idleMs, () => {
       if (!this.#answering) this.destroy();
     });
+    this.#expect();
+    socket.once("close", () => this.#cancel());
     // A client may leave at any time: the loop below ends, and that is all there is to do.
     socket.on("error", () => {});
     void this.#talk();
@@ -74,6 +77,15 @@ class Connection implements Conversation {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  #expect(): void {
+    this.#late = setTimeout(() => this.destroy(), this.#options.streamMs).unref();
+  }
+
+  #cancel(): void {
+    if (this.#late !== null) clearTimeout(this.#late);
+    this.#late = null;
   }
 
   /** Reads on only when what came is dealt with. Never rejects. */
@@ -99,12 +111,18 @@ class Connection implements Conversation {
 
   /** False when the conversation is over. */
   async #take(event: ClamdEvent): Promise<boolean> {
+    if (event.kind === "octets") return this.#octets(event.octets);
+    this.#cancel();
+    const more = await this.#obey(event);
+    if (more) this.#expect();
+    return more;
+  }
+
+  async #obey(event: Exclude<ClamdEvent, { kind: "octets" }>): Promise<boolean> {
     switch (event.kind) {
       case "command":
         if (this.#session !== null) this.#session += 1;
         return this.#command(event.name, event.end);
-      case "octets":
-        return this.#octets(event.octets);
       case "end-of-stream":
         return this.#answer();
       case "broken":
@@ -140,8 +158,7 @@ class Connection implements Conversation {
     const leave = await this.#options.admit();
     if (leave === null) return this.#fail("Too many streams at once. ERROR", end);
     const writer = this.#options.spool.create();
-    const late = setTimeout(() => this.destroy(), this.#options.streamMs);
-    this.#stream = { writer, leave, end, late, size: 0 };
+    this.#stream = { writer, leave, end, size: 0 };
     return true;
   }
 
@@ -163,7 +180,6 @@ class Connection implements Conversation {
   async #answer(): Promise<boolean> {
     const stream = this.#stream;
     if (stream === null) return false;
-    clearTimeout(stream.late);
     let spool: Spool | null = null;
     let words = "INSTREAM: no verdict. ERROR";
     try {
@@ -181,7 +197,6 @@ class Connection implements Conversation {
   /** Forgets the stream, if there is one. */
   #discard(): void {
     if (this.#stream === null) return;
-    clearTimeout(this.#stream.late);
     this.#stream.writer.discard();
     this.#stream.leave();
     this.#stream = null;

@@ -215,6 +215,31 @@ describe("by hand", () => {
     await expect.poll(() => [one.left(), one.room.held]).toEqual([0, 0]);
   });
 
+  test("a client that only ever sends a little of a command is cut off too", async () => {
+    const one = await started({ idleMs: 5_000, streamMs: 200 });
+    const socket = connect(one.where);
+    socket.on("error", () => {});
+    let dripped = 0;
+    const drip = setInterval(() => dripped++ < 60 && socket.write("z"), 50);
+    await closed(socket);
+    clearInterval(drip);
+    expect(dripped).toBeLessThan(60);
+  });
+
+  test("a session lasts as long as its commands come in time", async () => {
+    const one = await started({ idleMs: 5_000, streamMs: 400 });
+    const socket = connect(one.where);
+    let said = "";
+    socket.on("data", (piece: Buffer) => (said += piece.toString("latin1")));
+    socket.write("zIDSESSION\0");
+    for (let n = 1; n <= 6; n++) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      socket.write("zPING\0");
+      await expect.poll(() => said).toContain(`${n}: PONG\0`);
+    }
+    socket.destroy();
+  });
+
   test("a slow verdict is waited for, however idle the connection is", async () => {
     const one = await started({
       idleMs: 50,
