@@ -7,6 +7,7 @@ import { DNS } from "./dns.ts";
 import type { Eval, Evals } from "./eval.ts";
 import { FREEMAIL } from "./freemail.ts";
 import { MIME } from "./mime.ts";
+import { NAME_SPOOF } from "./name-spoof.ts";
 import { SPF } from "./spf.ts";
 import { URI } from "./uri.ts";
 import { VBOUNCE } from "./vbounce.ts";
@@ -29,6 +30,7 @@ const PLUGINS: readonly Evals[] = [
   HEADER,
   LISTS,
   MIME,
+  NAME_SPOOF,
   RELAY,
   URI,
   VBOUNCE,

@@ -38,6 +38,19 @@ export const LIST_LINES: LineReaders = {
     enlist(under(draft.enlisted, read[1] ?? "", globs), words(read[2] ?? ""));
     return undefined;
   },
+  fns_add_addrlist: (draft, value) => {
+    const read = NAMED.exec(value);
+    if (read === null) return MISSING;
+    enlist(under(draft.addressLists, ownerList(read[1]), globs), words(read[2] ?? ""));
+    return undefined;
+  },
+  fns_remove_addrlist: (draft, value) => {
+    const read = NAMED.exec(value);
+    if (read === null) return MISSING;
+    for (const address of words(lower(read[2] ?? "")))
+      draft.addressLists.get(ownerList(read[1]))?.delete(address);
+    return undefined;
+  },
   enlist_uri_host: (draft, value) => {
     const read = NAMED.exec(value);
     if (read === null) return MISSING;
@@ -97,6 +110,11 @@ export const LIST_LINES: LineReaders = {
     return undefined;
   },
 };
+
+/** Where an owner's addresses stand among the address lists, as SpamAssassin names it. */
+function ownerList(owner = ""): string {
+  return `FNS_${lower(owner)}`;
+}
 
 /** Puts addresses on a list of its own name: welcomelist_from, more_spam_to … */
 export function addAddresses(draft: Draft, value: string, name: string): string | undefined {

@@ -77,8 +77,9 @@ export const SETTINGS_OF: SettingTable = {
     own: "freemail_domains freemail_welcomelist",
   },
   FromNameSpoof: {
-    raw: "fns_add_addrlist fns_remove_addrlist fns_ignore_dkim fns_ignore_headers",
-    number: "fns_extrachars fns_check",
+    own: "fns_add_addrlist fns_remove_addrlist",
+    raw: "fns_ignore_dkim fns_ignore_headers fns_check",
+    number: "fns_extrachars",
   },
   HashBL: {
     raw: "hashbl_ignore hashbl_email_domain_alias hashbl_email_regex hashbl_email_welcomelist",

@@ -106,6 +106,7 @@ const RAW: Readonly<Record<string, RegExp>> = {
   dns_available: /^(?:test(?::.*)?|yes|no|1|0)$/,
   dns_query_restriction: /^(?:allow|deny)[\t-\r ]/i,
   dns_block_rule: /^[^\t-\r ]+[\t-\r ]+[\w.\t-\r -]+$/,
+  fns_check: /^[012]$/,
   lock_method: /^(?:nfssafe|flock|win32)$/,
   adsp_override:
     /^@?[*a-z0-9._-]+(?:[\t-\r ]+(?:nxdomain|unknown|all|discardable|custom_(?:low|med|high)))?$/i,
