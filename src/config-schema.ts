@@ -98,6 +98,12 @@ export const schema = z.strictObject({
       worker_memory: octets("1G").describe(
         "Resident memory from which a worker is replaced by a new one; from half more it takes no mail (452 4.3.1), from twice it is killed",
       ),
+      save_memory: z
+        .boolean()
+        .default(false)
+        .describe(
+          "Workers give back what they do not need at once: some 60 MiB less each, for up to a third more CPU; for machines with little memory",
+        ),
       log_format: z
         .enum(["text", "json"])
         .default("text")

@@ -72,15 +72,7 @@ export class Crew {
   /** Resolves when all workers are ready; rejects when one cannot be, and then none is left. */
   async start(): Promise<void> {
     cluster.schedulingPolicy = cluster.SCHED_NONE;
-    cluster.setupPrimary({
-      // Young garbage is collected on the worker's own thread: helpers beside it cost more than they save on busy cores.
-      execArgv: [
-        "--max-semi-space-size=8",
-        "--no-parallel-scavenge",
-        "--disable-warning=ExperimentalWarning",
-      ],
-      args: ["worker"],
-    });
+    cluster.setupPrimary({ args: ["worker"] });
     cluster.on("listening", (_worker, address) => this.ownSocket(address));
     try {
       await Promise.all(Array.from({ length: this.config.server.workers }, () => this.hire()));
@@ -158,6 +150,7 @@ export class Crew {
     return this.mask.during(
       () =>
         new Promise((resolve, reject) => {
+          cluster.setupPrimary({ execArgv: optionsOf(this.config) });
           const worker = this.mask.without(() => cluster.fork(environment()));
           const late = setTimeout(() => worker.process.kill("SIGKILL"), START_MS);
           const hand: Hand = {
@@ -343,6 +336,17 @@ export class Crew {
     if (listener === undefined || path === undefined) return;
     setSocketOwner(path, listener);
   }
+}
+
+/** Node's own. Young garbage is collected on the worker's own thread: helpers beside it cost more than they save on busy cores. */
+function optionsOf({ server }: Config): string[] {
+  const semiSpace = server.save_memory ? 2 : 8;
+  return [
+    `--max-semi-space-size=${semiSpace}`,
+    "--no-parallel-scavenge",
+    "--disable-warning=ExperimentalWarning",
+    ...(server.save_memory ? ["--memory-saver-mode"] : []),
+  ];
 }
 
 /**
