@@ -88,7 +88,7 @@ const LOOK_MS = 120_000;
 function aboutRules(data: EngineData): Promise<AboutRules | { readonly failed: string }> {
   return new Promise((resolve) => {
     const looking = fork(new URL("./spam-rules-look.ts", import.meta.url), {
-      execArgv: ["--disable-warning=ExperimentalWarning", "--max-old-space-size=192"],
+      execArgv: ["--disable-warning=ExperimentalWarning", "--max-old-space-size=1024"],
       stdio: "ignore",
       timeout: LOOK_MS,
       killSignal: "SIGKILL",
