@@ -5,6 +5,7 @@ import type { Config } from "./config.ts";
 import type { RuleSource } from "./ruleset/source.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
 import { ruleDirectories } from "./spamrules/language/directories.ts";
+import { readLanguages } from "./spamrules/language/models-file.ts";
 import { existing, readRules, type RuleText } from "./spamrules/language/read.ts";
 import type { Problem } from "./spamrules/rulebook.ts";
 
@@ -25,11 +26,13 @@ export async function readSpamRules(
   const theirs = read.texts.filter(({ file }) => !file.endsWith(".pre"));
   const first = directories.ruleDirs.length === 0 ? ownTexts(source, "spam/") : [];
   const last = [...networkText(config), ...ownTexts(source, "local.d/spam/")];
+  const languages = read.languages ?? (await readLanguages(directories, [...first, ...last]));
   if (first.length + theirs.length + last.length === 0) return null;
   return {
     // What the site says of its own stands behind our own small set as it does behind SpamAssassin's.
     texts: [...first, ...read.texts, ...last],
     includes: [...read.includes].map(([file, named]) => [file, [...named]] as const),
+    ...(languages && { languages }),
     problems: [...missing, ...read.problems],
     local,
     language,

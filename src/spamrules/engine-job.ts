@@ -14,6 +14,8 @@ export interface EngineData {
     file: string,
     named: readonly (readonly [words: string, texts: readonly RuleText[]])[],
   ])[];
+  /** As there. */
+  readonly languages?: RuleText;
   readonly problems: readonly Problem[];
   /** Only local tests. */
   readonly local: boolean;

@@ -13,6 +13,7 @@ import type { Relays } from "./received/relays.ts";
 import { relaysOf } from "./received/trust.ts";
 import type { Settings } from "./rulebook.ts";
 import type { Circumstances, ParseFlag, Subject } from "./subject.ts";
+import { guessOf, type Guess } from "./textcat/guess.ts";
 import type { UriDetail } from "./uri/detail.ts";
 import { type FoundUris, uriFinder, type UriFinder } from "./uri/find.ts";
 import { idnToAscii } from "./uri/idn.ts";
@@ -60,6 +61,7 @@ export class Prepared implements Subject {
   #html: HtmlFacts | null | undefined;
   #relays: Relays | undefined;
   #uris: FoundUris | undefined;
+  #languages: Guess | null | undefined;
 
   constructor(octets: string, circumstances: Circumstances, tools: Tools) {
     this.circumstances = circumstances;
@@ -117,6 +119,8 @@ export class Prepared implements Subject {
   }
 
   #added(key: string): string | null {
+    if (key === "x-languages") return this.languages?.names.join(" ") ?? null;
+    if (key === "x-languages-length") return this.languages?.length.toString() ?? null;
     if (key === "x-senderdomain") {
       const host = this.getAll("EnvelopeFrom:first:addr:host")[0];
       return host === undefined ? null : idnToAscii(host);
@@ -227,6 +231,12 @@ export class Prepared implements Subject {
       settings: this.#tools.settings,
       lastField: (name) => fields.value(lower(name)) ?? undefined,
     }));
+  }
+
+  get languages(): Guess | null {
+    if (this.#languages === undefined)
+      this.#languages = guessOf(() => this.body, this.#tools.settings);
+    return this.#languages;
   }
 
   get #found(): FoundUris {

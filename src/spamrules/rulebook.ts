@@ -142,6 +142,8 @@ export interface Settings {
   readonly redirectorPatterns: readonly PerlPattern[];
   readonly uridnsblSkipDomains: ReadonlySet<string>;
   readonly bayesIgnoreHeaders: ReadonlySet<string>;
+  /** SpamAssassin's file of language models, octets; null when TextCat is not loaded, or there is no such file. */
+  readonly languageModels: string | null;
   /** Every other directive, by lower-case name: what stands behind it, one entry per line that was believed (of plain settings the last counts); clear_… lines empty the list they name. */
   readonly others: ReadonlyMap<string, readonly string[]>;
 }

@@ -2,6 +2,7 @@
 // asked for. Texts are octets in latin1 strings: UTF-8 after decoding, as came where the word is raw or pristine.
 import type { HtmlFacts } from "./html/facts.ts";
 import type { Relays } from "./received/relays.ts";
+import type { Guess } from "./textcat/guess.ts";
 import type { UriDetail } from "./uri/detail.ts";
 
 /**
@@ -83,6 +84,8 @@ export interface Subject {
   readonly uris: readonly string[];
   /** By the URI as it stood in the text. */
   readonly uriDetails: ReadonlyMap<string, UriDetail>;
+  /** null: TextCat is not loaded. Costs as much as many rules. */
+  readonly languages: Guess | null;
   /** A URI was too long and was cut. */
   readonly uriTruncated: boolean;
 }

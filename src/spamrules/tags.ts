@@ -41,7 +41,8 @@ export function filled(template: string, facts: TagFacts): string {
     .slice(0, MAX_RESULT);
 }
 
-type Value = (facts: TagFacts, argument: string | null) => string;
+/** null: the tag is not known this time. */
+type Value = (facts: TagFacts, argument: string | null) => string | null;
 
 const isSpam = ({ scored: { total, required } }: TagFacts): boolean => total >= required;
 const subrules = ({ scored: { hits } }: TagFacts): string[] =>
@@ -83,6 +84,8 @@ const VALUES: Readonly<Record<string, Value>> = {
   SUBVERSION: () => RELEASED,
   RULESVERSION: () => "",
   HOSTNAME: ({ settings, hostname }) => settings.others.get("report_hostname")?.at(-1) || hostname,
+  LANGUAGES: ({ subject }) => subject.languages?.names.join(" ") ?? null,
+  TEXTCATRESULTS: ({ subject }) => subject.languages?.results ?? null,
   REMOTEHOSTNAME: ({ remote }) => remote.name,
   REMOTEHOSTADDR: ({ remote }) => remote.address,
   FIRSTTRUSTEDIP: ({ subject }) => subject.relays.trusted.at(-1)?.ip ?? "",

@@ -30,6 +30,7 @@ export async function engineData({ ruleDir, siteDir, more }: RulePlaces): Promis
     texts: [...read.texts, { file: "(more)", octets: more }],
     includes: [...read.includes].map(([file, named]) => [file, [...named]] as const),
     problems: read.problems,
+    ...(read.languages && { languages: read.languages }),
     local: true,
     bayes: false,
     hostname: "localhost",

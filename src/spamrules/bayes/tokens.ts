@@ -80,13 +80,19 @@ function fieldsOf(
 /** What SpamAssassin adds to the fields when it reads a message, in its order. */
 function factLines(subject: Subject, purpose: Purpose): readonly string[] {
   const lines: string[] = [];
+  const { relays, languages } = subject;
   if (purpose === "scan") {
     const authors = [...new Set(subject.getAll("From:addr:host").map(trimmed))].map(idnToAscii);
     if (authors.length > 0) lines.push(`x-authordomain: ${authors.join(" ")}\n`);
+  }
+  if (languages !== null) {
+    lines.push(`x-languages: ${languages.names.join(" ")}\n`);
+    lines.push(`x-languages-length: ${languages.length}\n`);
+  }
+  if (purpose === "scan") {
     const sender = subject.getAll("EnvelopeFrom:first:addr:host")[0];
     if (sender !== undefined) lines.push(`x-senderdomain: ${idnToAscii(trimmed(sender))}\n`);
   }
-  const { relays } = subject;
   for (const side of ["external", "internal", "trusted", "untrusted"] as const)
     lines.push(`x-spam-relays-${side}: ${relays.text(side)}\n`);
   return lines;

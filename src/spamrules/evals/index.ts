@@ -9,6 +9,7 @@ import { FREEMAIL } from "./freemail.ts";
 import { MIME } from "./mime.ts";
 import { NAME_SPOOF } from "./name-spoof.ts";
 import { SPF } from "./spf.ts";
+import { TEXTCAT } from "./textcat.ts";
 import { URI } from "./uri.ts";
 import { VBOUNCE } from "./vbounce.ts";
 import { HEADER } from "./header.ts";
@@ -38,6 +39,7 @@ const PLUGINS: readonly Evals[] = [
   DMARC,
   DNS,
   SPF,
+  TEXTCAT,
 ];
 
 /** By name; a name that two plugins know is the later one's. */

@@ -7,6 +7,11 @@ export function numberOf(settings: Settings, name: string, fallback: number): nu
   return text === undefined || !/^-?\d+(?:\.\d+)?$/.test(text.trim()) ? fallback : Number(text);
 }
 
+/** The last value given. */
+export function textOf(settings: Settings, name: string, fallback: string): string {
+  return settings.others.get(name)?.at(-1) ?? fallback;
+}
+
 /** The last value given for a switch. */
 export function isOn(settings: Settings, name: string, fallback: boolean): boolean {
   const text = settings.others.get(name)?.at(-1);

@@ -2,7 +2,7 @@
 // what they name, networks that contradict one another. Then the draft is a book.
 import { createHash } from "node:crypto";
 import type { Definition, Problem, Rule, RuleBook } from "../rulebook.ts";
-import { complain } from "./draft.ts";
+import { complain, remark } from "./draft.ts";
 import type { Draft, Scores } from "./draft.ts";
 import { expandGlobs, namesIn } from "./meta.ts";
 import { sortMetas } from "./meta-order.ts";
@@ -10,6 +10,7 @@ import type { RuleTexts } from "./read.ts";
 import { replaceTags } from "./replace-tags.ts";
 import { settingsOf } from "./settings.ts";
 
+const TEXTCAT = "Mail::SpamAssassin::Plugin::TextCat";
 const NET_PRIORITY = -100;
 const MIME_HITS = 1000;
 const FORKING: Readonly<Record<string, string>> = {
@@ -32,7 +33,7 @@ export function finish(draft: Draft, sources: RuleTexts): RuleBook {
     const definition = definitions.get(name) ?? { type: "empty" };
     rules.set(name, rule(draft, name, definition, scores.get(name) ?? [1, 1, 1, 1], place));
   }
-  const settings = settingsOf(draft);
+  const settings = settingsOf(draft, modelsFor(draft, sources));
   const problems: readonly Problem[] = draft.problems;
   return { rules, settings, problems, version: versionOf(draft, sources) };
 }
@@ -140,12 +141,21 @@ function flagged(draft: Draft, name: string, flag: string): boolean {
   return flags !== undefined && new RegExp(`\\b${flag}\\b`).test(flags);
 }
 
+/** TextCat does nothing without its models. */
+function modelsFor(draft: Draft, { languages }: RuleTexts): string | null {
+  if (!draft.plugins.has(TEXTCAT)) return null;
+  if (languages === undefined)
+    remark(draft, 'TextCat: no file "languages" beside the rules, so no language is guessed');
+  return languages?.octets ?? null;
+}
+
 function versionOf(draft: Draft, sources: RuleTexts): string {
   const hash = createHash("sha256").update(`${draft.version} ${draft.perlVersion} ${draft.local}`);
   const add = (file: string, octets: string): void => {
     hash.update(`\0${file}\0${octets.length}\0`).update(octets, "latin1");
   };
   for (const { file, octets } of sources.texts) add(file, octets);
+  if (sources.languages !== undefined) add(sources.languages.file, sources.languages.octets);
   for (const files of sources.includes.values())
     for (const list of files.values()) for (const { file, octets } of list) add(file, octets);
   return hash.digest("hex").slice(0, 16);

@@ -5,6 +5,7 @@ import { open, readdir, realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Problem } from "../rulebook.ts";
+import { readLanguages } from "./models-file.ts";
 
 export interface RuleText {
   /** Absolute path. */
@@ -17,6 +18,8 @@ export interface RuleTexts {
   readonly texts: readonly RuleText[];
   /** What `include` lines name: by the file that says it, then by the words behind `include`. */
   readonly includes: ReadonlyMap<string, ReadonlyMap<string, readonly RuleText[]>>;
+  /** What TextCat tells languages apart by; absent when no text loads it, or there is none. */
+  readonly languages?: RuleText;
   /** Files that could not be read. */
   readonly problems: readonly Problem[];
 }
@@ -54,7 +57,13 @@ export async function readRules(places: RulePlaces): Promise<RuleTexts> {
     for (const directory of directories) paths.push(...(await reading.list(directory, ending)));
   for (const file of [...(places.files ?? []), ...(places.userFiles ?? [])])
     paths.push(resolve(file));
-  return await reading.all([...new Set(paths)]);
+  const read = await reading.all([...new Set(paths)]);
+  const all = [
+    ...read.texts,
+    ...[...read.includes.values()].flatMap((by) => [...by.values()].flat()),
+  ];
+  const languages = await readLanguages(places, all);
+  return languages === undefined ? read : { ...read, languages };
 }
 
 class Reading {

@@ -6,7 +6,7 @@ import { complain } from "./draft.ts";
 import type { Draft, Globs } from "./draft.ts";
 import { words } from "./text.ts";
 
-export function settingsOf(draft: Draft): Settings {
+export function settingsOf(draft: Draft, languageModels: string | null): Settings {
   const networks = networksOf(draft);
   return {
     requiredScore: number(draft, "required_score", 5),
@@ -44,6 +44,7 @@ export function settingsOf(draft: Draft): Settings {
     redirectorPatterns: draft.redirectors,
     uridnsblSkipDomains: draft.skipDomains,
     bayesIgnoreHeaders: draft.bayesIgnoreHeaders,
+    languageModels,
     others: draft.others,
   };
 }

@@ -23,7 +23,7 @@ export interface Sources {
   readonly envelopeFrom: () => string | null;
   /** Of a field's value. */
   readonly addresses: (value: string) => readonly HeaderAddress[];
-  /** X-SenderDomain and X-AuthorDomain, which SpamAssassin adds, by lower-case name. */
+  /** X-SenderDomain, X-AuthorDomain, X-Languages and X-Languages-Length, which SpamAssassin adds, by lower-case name. */
   readonly added: (key: string) => string | null;
 }
 
@@ -35,7 +35,12 @@ const RELAYS: Readonly<Record<string, "trusted" | "untrusted" | "internal" | "ex
 };
 const ADDRESS = new RegExp(`(?<!\\.)\\b(${IP_SOURCE})\\b(?!\\.)`);
 
-const ADDED: ReadonlySet<string> = new Set(["x-senderdomain", "x-authordomain"]);
+const ADDED: ReadonlySet<string> = new Set([
+  "x-senderdomain",
+  "x-authordomain",
+  "x-languages",
+  "x-languages-length",
+]);
 const NONE: readonly string[] = [];
 
 /** One element per field, address or host; empty when there is none. */

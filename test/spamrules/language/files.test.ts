@@ -134,3 +134,19 @@ it("finds the directories of this machine: the newest of sa-update, else the pac
     join(root, "var/lib/spamassassin/4.000001"),
   ]);
 });
+
+it("reads the models of languages when TextCat is loaded, the site's before those of the rules", async () => {
+  const found = async (): Promise<string | undefined> => {
+    const file = (await readRules(places())).languages?.file;
+    return file && inside(file);
+  };
+  await put({ "rules/updates_spamassassin_org/languages": "x\n0 en\n", "site/a.pre": "" });
+  expect(await found()).toBe(undefined);
+  await put({ "site/a.pre": "loadplugin Mail::SpamAssassin::Plugin::TextCat\n" });
+  expect(await found()).toBe("rules/updates_spamassassin_org/languages");
+  await put({ "rules/languages": "x\n0 en\n" });
+  expect(await found()).toBe("rules/languages");
+  await put({ "site/languages": "x\n0 de\n" });
+  expect(await found()).toBe("site/languages");
+  expect((await loadRules({ ...places(), local: true })).settings.languageModels).toBe("x\n0 de\n");
+});
