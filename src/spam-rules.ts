@@ -33,6 +33,7 @@ export async function readSpamRules(
     texts: [...first, ...read.texts, ...last],
     includes: [...read.includes].map(([file, named]) => [file, [...named]] as const),
     ...(languages && { languages }),
+    ...(read.absent && { absent: read.absent }),
     problems: [...missing, ...read.problems],
     local,
     language,

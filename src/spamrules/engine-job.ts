@@ -14,8 +14,9 @@ export interface EngineData {
     file: string,
     named: readonly (readonly [words: string, texts: readonly RuleText[]])[],
   ])[];
-  /** As there. */
+  /** Both as there. */
   readonly languages?: RuleText;
+  readonly absent?: readonly string[];
   readonly problems: readonly Problem[];
   /** Only local tests. */
   readonly local: boolean;

@@ -44,12 +44,13 @@ export function cachedScorer(data: EngineData): MessageScorer {
 
 /** Parses and compiles: two seconds of CPU for the stock rules when nothing is known. Never throws for anything that rule files hold. */
 export function scorer(data: EngineData, known = new KnownPatterns()): MessageScorer {
-  const { texts, includes, languages, problems, local, language = "en_US" } = data;
+  const { texts, includes, languages, absent, problems, local, language = "en_US" } = data;
   const sources = {
     texts,
     includes: new Map(includes.map(([file, named]) => [file, new Map(named)])),
     problems,
     ...(languages && { languages }),
+    ...(absent && { absent }),
   };
   const book = parseRules(sources, { local, language });
   const first = compileProgram(book, { local, bayes: data.bayes, known });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { residentOf } from "../bench/procfs.ts";
 import { spamEngine, type SpamEngine } from "../../src/spamrules/engine.ts";
 import type { AboutRules, EngineData } from "../../src/spamrules/engine-job.ts";
+import { readLanguages } from "../../src/spamrules/language/models-file.ts";
 import { readRules } from "../../src/spamrules/language/read.ts";
 import type { Opinion } from "./compare.ts";
 import type { Meter } from "./speed.ts";
@@ -25,12 +26,16 @@ export interface RulePlaces {
 }
 
 export async function engineData({ ruleDir, siteDir, more }: RulePlaces): Promise<EngineData> {
-  const read = await readRules({ ruleDirs: [ruleDir], siteDirs: [siteDir] });
+  const places = { ruleDirs: [ruleDir], siteDirs: [siteDir] };
+  const read = await readRules(places);
+  const texts = [...read.texts, { file: "(more)", octets: more }];
+  const languages = await readLanguages(places, texts);
   return {
-    texts: [...read.texts, { file: "(more)", octets: more }],
+    texts,
     includes: [...read.includes].map(([file, named]) => [file, [...named]] as const),
     problems: read.problems,
-    ...(read.languages && { languages: read.languages }),
+    ...(read.absent && { absent: read.absent }),
+    ...(languages && { languages }),
     local: true,
     bayes: false,
     hostname: "localhost",

@@ -10,6 +10,8 @@ export type Scores = readonly [number, number, number, number];
 export type NetworkList = "trusted" | "internal" | "msa";
 
 export interface Draft extends Reader {
+  /** Perl files that are named and not there. */
+  readonly absent: ReadonlySet<string>;
   readonly plugins: Set<string>;
   readonly compat: Set<string>;
   readonly tests: Map<string, { readonly definition: Definition; readonly place: Place }>;
@@ -67,6 +69,7 @@ export function newDraft(reader: {
   readonly local: boolean;
   readonly version: string;
   readonly perlVersion: number;
+  readonly absent: ReadonlySet<string>;
 }): Draft {
   const checker: Header = [
     "Checker-Version",

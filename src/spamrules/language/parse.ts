@@ -46,6 +46,7 @@ const RENAMED: Readonly<Record<string, string>> = {
 export function parseRules(sources: RuleTexts, options: ParseOptions): RuleBook {
   const draft = newDraft({
     local: options.local,
+    absent: new Set(sources.absent),
     version: options.version ?? "4.000001",
     perlVersion: options.perlVersion ?? 5.036,
   });

@@ -6,6 +6,7 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Problem } from "../rulebook.ts";
 import { readLanguages } from "./models-file.ts";
+import { absentPlugins } from "./plugin-files.ts";
 
 export interface RuleText {
   /** Absolute path. */
@@ -20,6 +21,8 @@ export interface RuleTexts {
   readonly includes: ReadonlyMap<string, ReadonlyMap<string, readonly RuleText[]>>;
   /** What TextCat tells languages apart by; absent when no text loads it, or there is none. */
   readonly languages?: RuleText;
+  /** Paths of Perl files that `loadplugin` lines name and that are not there. */
+  readonly absent?: readonly string[];
   /** Files that could not be read. */
   readonly problems: readonly Problem[];
 }
@@ -58,12 +61,11 @@ export async function readRules(places: RulePlaces): Promise<RuleTexts> {
   for (const file of [...(places.files ?? []), ...(places.userFiles ?? [])])
     paths.push(resolve(file));
   const read = await reading.all([...new Set(paths)]);
-  const all = [
-    ...read.texts,
-    ...[...read.includes.values()].flatMap((by) => [...by.values()].flat()),
-  ];
+  const included = [...read.includes.values()].flatMap((by) => [...by.values()].flat());
+  const all = [...read.texts, ...included];
   const languages = await readLanguages(places, all);
-  return languages === undefined ? read : { ...read, languages };
+  const absent = await absentPlugins(all);
+  return { ...read, ...(languages && { languages }), ...(absent.length > 0 && { absent }) };
 }
 
 class Reading {

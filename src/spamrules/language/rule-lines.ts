@@ -7,6 +7,7 @@ import type { Draft, LineReader, LineReaders } from "./draft.ts";
 import { RULE_NAME, metaFault } from "./meta.ts";
 import { captures, matchesAnything, perlPattern } from "./perl-pattern.ts";
 import { evalNamed } from "./plugins.ts";
+import { keepEarlier, refused } from "./redefined.ts";
 import type { DeclaredOn } from "./plugins.ts";
 import { cut, trim } from "./text.ts";
 
@@ -35,7 +36,11 @@ const RECORDS = new Set(
 export const RULE_LINES: LineReaders = {
   header: named((draft, name, text) => {
     const called = /^(?:rbl)?eval:(.*)$/.exec(text)?.[1];
-    if (called === undefined) return headerTest(draft, name, text);
+    if (called === undefined) {
+      const fault = headerTest(draft, name, text);
+      if (fault !== undefined) keepEarlier(draft, name, cutIfUnset(FIELD.exec(text)?.[3] ?? "")[1]);
+      return fault;
+    }
     return evalTest(draft, name, called, /^check_(?:rbl|dns)/.test(called) ? "rbl" : "header");
   }),
   body: named(textTest("body")),
@@ -216,6 +221,8 @@ function define(
 ): string | undefined {
   if (!RULE_NAME.test(name)) return `"${name}" is no name for a rule`;
   if (name.length > MAX_NAME) return `"${name}" is longer than ${MAX_NAME} characters`;
+  const fault = pattern === undefined ? null : refused(draft, name, pattern);
+  if (fault !== null) return `${name}: ${fault}, so the earlier definition stays`;
   if (pattern !== undefined && captures(pattern)) draft.priorities.set(name, CAPTURE_PRIORITY);
   draft.tests.set(name, { definition, place: draft.place });
   return undefined;

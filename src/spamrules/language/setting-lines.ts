@@ -4,6 +4,7 @@ import type { Network } from "./cidr.ts";
 import { INVALID, MISSING, complain, under } from "./draft.ts";
 import type { Draft, Header, LineReader, LineReaders, NetworkList } from "./draft.ts";
 import { addAddresses, bare } from "./list-lines.ts";
+import { pluginFile } from "./plugin-files.ts";
 import { pluginNamed } from "./plugins.ts";
 import type { SettingForm } from "./plugins.ts";
 import { cut, lower, words } from "./text.ts";
@@ -171,11 +172,16 @@ function addNetwork(draft: Draft, nets: Network[], net: Network): void {
     complain(draft, `${net.text} comes too late behind ${earlier.text}`);
 }
 
-function loadPlugin(draft: Draft, value: string): string | undefined {
-  const name = /^((?:\w+::){0,10}\w+)(?:[\t-\r ]+\S+\.pm)?$/i.exec(value)?.[1];
+function loadPlugin(draft: Draft, value: string, directive: string): string | undefined {
+  const [, name, file] = /^((?:\w+::){0,10}\w+)(?:[\t-\r ]+(\S+\.pm))?$/i.exec(value) ?? [];
   if (name === undefined) return value === "" ? MISSING : INVALID;
   const plugin = pluginNamed(name);
   if (plugin === null) return `${name} is Perl code that is not run here; it counts as not loaded`;
+  if (draft.plugins.has(plugin)) return undefined;
+  if (file !== undefined && draft.absent.has(pluginFile(draft.place.file, file)))
+    return directive === "tryplugin"
+      ? undefined
+      : `there is no file ${file}, so ${name} is not loaded`;
   draft.plugins.add(plugin);
   return undefined;
 }

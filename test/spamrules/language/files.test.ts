@@ -150,3 +150,21 @@ it("reads the models of languages when TextCat is loaded, the site's before thos
   expect(await found()).toBe("site/languages");
   expect((await loadRules({ ...places(), local: true })).settings.languageModels).toBe("x\n0 de\n");
 });
+
+it("loads no plugin from a file that is not there", async () => {
+  const known = "Mail::SpamAssassin::Plugin::";
+  await put({
+    "site/a.pre": `loadplugin ${known}FreeMail nowhere/FreeMail.pm
+tryplugin ${known}HashBL /nowhere/HashBL.pm
+loadplugin ${known}AskDNS own/AskDNS.pm
+loadplugin ${known}SPF
+loadplugin ${known}SPF nowhere/SPF.pm
+`,
+    "site/own/AskDNS.pm": "1;",
+  });
+  const book = await loadRules({ ...places(), local: true });
+  expect([...book.settings.plugins]).toEqual([`${known}AskDNS`, `${known}SPF`]);
+  expect(book.problems.map(({ line, message }) => [line, message])).toEqual([
+    [1, `loadplugin: there is no file nowhere/FreeMail.pm, so ${known}FreeMail is not loaded`],
+  ]);
+});

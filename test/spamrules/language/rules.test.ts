@@ -322,3 +322,30 @@ it("tells of a directive that nobody reads once for each file", () => {
 it("stops keeping problems at a thousand", () => {
   expect(bookOf("body X plain\n".repeat(5000)).problems).toHaveLength(1000);
 });
+
+it.each([
+  ["body X /a/\nbody X /a(/", { type: "body", pattern: { source: "a", flags: "" } }],
+  ["body X /a/\nheader X Subject =~ /a(/", { type: "body", pattern: { source: "a", flags: "" } }],
+  ["uri X /a/\nuri X /a{/", { type: "uri", pattern: { source: "a", flags: "" } }],
+  ["meta X A && B\nbody X /a**/", { type: "meta", expression: "A && B" }],
+  ["body X /a/\nbody X /b/", { type: "body", pattern: { source: "b", flags: "" } }],
+])(
+  "keeps what a rule was when it is redefined with a pattern that Perl refuses: %j",
+  (lines, left) => {
+    expect(definitionOf(lines, "X")).toEqual(left);
+  },
+);
+
+it("forgets what else stood in a test of a field when the next is refused, as SpamAssassin does", () => {
+  const field = { name: "A", modifiers: [] };
+  const plain = { type: "header", field, negated: false, pattern: { source: "x", flags: "" } };
+  for (const refused of ["A =~ /(/", "A:foo =~ /x/", "nonsense"])
+    expect(definitionOf(`header X A !~ /x/ [if-unset: y]\nheader X ${refused}`, "X")).toEqual({
+      ...plain,
+      ifUnset: null,
+    });
+  expect(definitionOf("header X A !~ /x/\nheader X B =~ /(/ [if-unset: z]", "X")).toEqual({
+    ...plain,
+    ifUnset: "z",
+  });
+});
