@@ -41,6 +41,10 @@ export async function askPing(at: Endpoint["at"], ms: number): Promise<string | 
   return pong ? null : "its answer to PING is none of spamd's";
 }
 
+const CLOSED = "closed without an answer";
+/** What a connection that the other side closed may end with, as its octets and ours cross. */
+const HUNG_UP = new Set(["ECONNRESET", "EPIPE"]);
+
 function exchange(
   at: Endpoint["at"],
   head: string,
@@ -70,8 +74,11 @@ function exchange(
     };
     signal.addEventListener("abort", stop, { once: true });
     socket.setNoDelay(true);
-    socket.on("error", (error: NodeJS.ErrnoException) => ended(error.code ?? error.message));
-    socket.on("close", () => ended("closed without an answer"));
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      const code = error.code ?? error.message;
+      ended(connected && HUNG_UP.has(code) ? CLOSED : code);
+    });
+    socket.on("close", () => ended(CLOSED));
     socket.on("data", (piece: Buffer) => {
       heard.add(piece);
       if (heard.length > MAX_REPLY) done(failure("broken", "its answer has no end"));

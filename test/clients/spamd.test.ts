@@ -1,6 +1,6 @@
 // The spamd client against a fake that behaves, and one that does not: every failure has its name, none takes longer than the
 // deadline, and a spamd that gives no answer is left alone until it answers a PING.
-import { createServer } from "node:net";
+import { createServer, type AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseEndpoint } from "../../src/clients/endpoint.ts";
 import type { SpamdOptions } from "../../src/clients/spamd.ts";
@@ -66,6 +66,25 @@ describe("what goes over the wire", () => {
 
 describe("failures", () => {
   const whole = reportOf([{ name: "A", score: 1 }]);
+
+  it("has the same words for a connection that is reset as for one that is closed", async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () => socket.resetAndDestroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const asked = await client([`tcp:127.0.0.1:${port}`]).score(letter("x"), null, SIGNAL);
+      expect(asked).toMatchObject({
+        failed: "broken",
+        why: expect.stringMatching(/closed without an answer/) as string,
+      });
+    } finally {
+      server.close();
+    }
+  });
+
   it.each<[string, SpamdAnswer, string, RegExp]>([
     ["closes without a word", CLOSE, "broken", /closed without an answer/],
     ["closes in the middle", whole.slice(0, -20), "broken", /closed in the middle/],

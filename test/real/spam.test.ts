@@ -246,13 +246,16 @@ describe.skipIf(!have("root", "users", "postfix", "spamd"))("spamd behind Postfi
 
     test("killed: mail passes unscored at once, and is scored again when it is back", async () => {
       await scorer.kill();
-      await unchecked(
-        "killed",
-        before ? /ECONNREFUSED|ENOENT/ : /closed without an answer/,
-        before ? "unreachable" : "broken",
-      );
-      expect((await world.postern.command("doctor")).stdout).toMatch(/^wrong {4}spamd /m);
-      await scorer.start();
+      try {
+        await unchecked(
+          "killed",
+          before ? /ECONNREFUSED|ENOENT/ : /closed without an answer/,
+          before ? "unreachable" : "broken",
+        );
+        expect((await world.postern.command("doctor")).stdout).toMatch(/^wrong {4}spamd /m);
+      } finally {
+        await scorer.start();
+      }
       await scoredAgain("back");
     });
 
