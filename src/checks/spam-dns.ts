@@ -41,7 +41,7 @@ export function ruleLookups({
       if (reply !== null) found.set(key, reply);
     });
     await Promise.all(each).finally(() => clearTimeout(timer));
-    onAnswers?.(found.size, lookups.length - found.size);
+    onAnswers?.(found.size, asked.length - found.size);
     return found;
   };
 }

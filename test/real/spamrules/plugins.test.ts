@@ -3,11 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ruleDirectories } from "../../../src/spamrules/language/directories.ts";
-import { compare, type Opinion } from "../../parity/compare.ts";
-import { ourSide } from "../../parity/our-side.ts";
-import { startedSpamd } from "../../parity/spamd-side.ts";
 import { have } from "../lab/peers.ts";
+import { besideSpamd } from "./beside-spamd.ts";
 
 const RULES = readFileSync(join(import.meta.dirname, "rules/plugins.cf"), "latin1");
 
@@ -70,20 +67,7 @@ function messages(): Map<string, Buffer> {
 }
 
 test.skipIf(!have("spamd"))("the same hits as spamd with FromNameSpoof and TextCat", async () => {
-  const { ruleDirs, siteDirs } = await ruleDirectories();
-  const where = { ruleDir: ruleDirs[0] ?? "", siteDir: siteDirs[0] ?? "", more: RULES };
-  const [ours, theirs] = [await ourSide(where, 1, false), await startedSpamd(where, 2)];
-  const our = new Map<string, Opinion | null>();
-  const their = new Map<string, Opinion | null>();
-  try {
-    for (const [name, octets] of messages()) {
-      our.set(name, await ours.opinion(octets));
-      their.set(name, await theirs.opinion(octets));
-    }
-  } finally {
-    await Promise.all([ours.stop(), theirs.stop()]);
-  }
-  const found = compare(our, their, 0.01);
+  const found = await besideSpamd(messages(), RULES);
   console.log(`${found.messages} messages, ${found.pairs.both} hits in common`);
   expect(found.messages).toBeGreaterThan(70);
   expect(found.unanswered).toEqual([]);
