@@ -194,6 +194,8 @@ class Listener implements SmtpListener, Home {
     this.lenient = firstMs > 0;
     // Not SMTPServer.close(): that cuts off transactions at their next command.
     this.server.close();
+    // What was accepted in this turn reaches us at its end: the acceptor looks for PROXY first.
+    await new Promise((resolve) => setImmediate(resolve));
     for (const connection of this.#open) connection.stop();
     if (this.lenient) {
       if (await this.#empty(Math.min(firstMs, graceMs))) return;
@@ -220,7 +222,7 @@ class Listener implements SmtpListener, Home {
 
   #refusal(peer: string): Reply | null {
     if (peer !== "" && !this.options.allow(peer)) return NOT_ALLOWED;
-    if (this.stopping) return STOPPING;
+    if (this.stopping && !this.lenient) return STOPPING;
     return this.#open.size > this.options.maxConnections ? TOO_MANY : null;
   }
 

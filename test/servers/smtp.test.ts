@@ -1,5 +1,6 @@
 // The listener from outside: what reaches the handler, what the peer reads, and what remains when things go wrong.
 import { execFileSync } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
 import { connect } from "node:net";
@@ -655,6 +656,32 @@ describe("stopping", () => {
     expect(await fresh.line()).toMatch(/^421 4\.3\.2 /);
     await closed;
     expect(made.received).toHaveLength(2);
+  });
+
+  test("who was accepted in the moment of a lenient stop is served, else sent away", async () => {
+    for (const firstMs of [5000, 0]) {
+      const made = await start();
+      let closed = Promise.resolve();
+      let over = false;
+      const stop = (): void => {
+        unsubscribe("net.server.socket", stop);
+        closed = made.listener.close(10_000, firstMs);
+        void closed.then(() => (over = true));
+      };
+      subscribe("net.server.socket", stop);
+      const late = await made.talk();
+      if (firstMs === 0) expect(await late.line()).toMatch(/^421 4\.3\.2 /);
+      else {
+        await upToData(late);
+        late.send("x\r\n.\r\n");
+        expect(await late.line()).toMatch(/^250 /);
+        expect(over).toBe(false);
+        expect(await late.line()).toMatch(/^421 4\.3\.2 /);
+      }
+      expect(await late.line()).toBeNull();
+      await closed;
+      expect(made.listener.connections).toBe(0);
+    }
   });
 
   test("a session that begins nothing in that time is sent away", async () => {
