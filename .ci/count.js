@@ -1,8 +1,11 @@
 // node count.js REPORT [SECOND]: prints "PASSED FAILED" of a vitest JSON report, and on standard error each test that did not pass,
 // with the first line of why. What was skipped or is to be written counts as failed; a file that did not load counts once.
 // SECOND is the report of another run of the files that failed: it stands for them, and what it mended is named too.
-// node count.js --files REPORT: prints the names of the files that did not pass whole.
+// node count.js --files REPORT OUTPUT: prints the names of the files that did not pass whole, also of those during which an error came
+// that no test caught: only the output tells of them.
 import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 
 const read = (path) => JSON.parse(readFileSync(path, "utf8")).testResults;
 const firstLine = (text) => (text ?? "").split("\n", 1)[0].slice(0, 300);
@@ -13,7 +16,11 @@ const whole = (file) =>
   file.status === "passed" && file.assertionResults.every(({ status }) => status === "passed");
 
 if (process.argv[2] === "--files") {
-  for (const file of read(process.argv[3])) if (!whole(file)) console.log(file.name);
+  const files = read(process.argv[3]).filter((file) => !whole(file));
+  const output = stripVTControlCharacters(readFileSync(process.argv[4], "utf8"));
+  const strays = [...output.matchAll(/^This error originated in "([^"]+)" test file/gm)];
+  const names = [...files.map(({ name }) => name), ...strays.map(([, name]) => resolve(name))];
+  for (const name of new Set(names)) console.log(name);
   process.exit(0);
 }
 
