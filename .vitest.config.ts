@@ -1,26 +1,23 @@
 // Two projects: `unit` is hermetic (no network, no other server); `real` starts Postfix, Exim, Dovecot and needs root. REAL_LANE takes
-// a part of `real`, for machines that run two at once: "main" and "side" may run beside one another, "alone" measures time.
+// a part of `real`: "main", "side" and "spam" may run beside one another, "alone" measures time.
 import { defineConfig } from "vitest/config";
 
-const ALONE = ["load", "outage", "faults/*", "rolling", "admission", "crowd"].map(
-  (name) => `test/real/${name}.test.ts`,
-);
-const SIDE = [
+const files = (names: readonly string[]): string[] =>
+  names.map((name) => `test/real/${name}.test.ts`);
+const ALONE = files(["load", "outage", "faults/*", "rolling", "admission", "crowd"]);
+const SIDE = files([
   "zoo/*",
-  "spam",
-  "spam-both",
-  "spam-form",
   "virus",
   "malware",
-  "nodes",
+  "nodes*",
   "redis*",
   "rbldnsd",
   "policy-sockets",
+  "prometheus",
   "soak",
   "kill",
-  "spamc",
-  "spamrules/*",
-].map((name) => `test/real/${name}.test.ts`);
+]);
+const SPAM = files(["spam*", "spamrules/*", "native-spam", "training"]);
 const ALL = ["test/real/**/*.test.ts"];
 /** What these read is not ours to bring: SpamAssassin's own tests (SA_TESTS is the path of its t/), a collection of mail (SA_CORPUS). */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
@@ -29,11 +26,12 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
 };
 const without = Object.entries(FOREIGN)
   .filter(([variable]) => process.env[variable] === undefined)
-  .flatMap(([, names]) => names.map((name) => `test/real/spamrules/${name}.test.ts`));
+  .flatMap(([, names]) => files(names.map((name) => `spamrules/${name}`)));
 const LANES: Readonly<Record<string, { include: string[]; exclude: string[] }>> = {
   all: { include: ALL, exclude: without },
-  main: { include: ALL, exclude: [...ALONE, ...SIDE] },
-  side: { include: SIDE, exclude: without },
+  main: { include: ALL, exclude: [...ALONE, ...SIDE, ...SPAM] },
+  side: { include: SIDE, exclude: [] },
+  spam: { include: SPAM, exclude: without },
   alone: { include: ALONE, exclude: [] },
 };
 const lane = LANES[process.env["REAL_LANE"] ?? "all"];
