@@ -4,7 +4,7 @@ import type { Config } from "./config.ts";
 import { canonicalIp } from "./mail/ip.ts";
 import type { Transaction } from "./mail/message.ts";
 import { ok, tempfail, type Reply } from "./mail/reply.ts";
-import { fairGate, type Pass } from "./sys/fair-gate.ts";
+import { fairGate, type Pass, type Place } from "./sys/fair-gate.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 import { pressure, type Lack } from "./sys/pressure.ts";
@@ -17,8 +17,11 @@ export interface Admission {
   /** The message has come to `octets`; false = no room for more of it. */
   grew(transaction: Transaction, octets: number): boolean;
   end(transaction: Transaction): void;
-  /** A place for a stream of a clamd client, until the result is called; null = none came free in time. */
-  stream(): Promise<(() => void) | null>;
+  /**
+   * A place for a message that a client of clamd or spamd brings, which announced `octets` (0 = unknown), until it is left; null = none
+   * came free in time. All of them together have half of all places and octets, so that they never keep mail out.
+   */
+  stream(octets: number): Promise<Place | null>;
   close(): void;
 }
 
@@ -29,6 +32,10 @@ const REFUSALS: Readonly<Record<Lack, Reply>> = {
 const FULL = tempfail(451, "4.3.2", "Too many messages in flight, try again later");
 /** clamd's clients wait for some minutes. */
 const STREAM_PATIENCE_MS = 30_000;
+/** They are one client among those of mail. */
+const STREAMS = "streams";
+/** Of what may be in flight. */
+const STREAMS_SHARE = 0.5;
 
 /** The admission of one worker. */
 export function admission(config: Config, log: Log, metrics: Metrics): Admission {
@@ -38,6 +45,7 @@ export function admission(config: Config, log: Log, metrics: Metrics): Admission
 class Door implements Admission {
   readonly #passes = new WeakMap<Transaction, Pass>();
   readonly #gate: ReturnType<typeof fairGate>;
+  readonly #streams: ReturnType<typeof fairGate>;
   readonly #room: ReturnType<typeof pressure>;
   readonly #metrics: Metrics;
   readonly #maxSize: number;
@@ -46,6 +54,10 @@ class Door implements Admission {
     this.#metrics = metrics;
     this.#maxSize = limits.message_size;
     this.#gate = fairGate({ messages: limits.in_flight, octets: limits.in_flight_bytes });
+    this.#streams = fairGate({
+      messages: Math.max(1, Math.floor(limits.in_flight * STREAMS_SHARE)),
+      octets: limits.in_flight_bytes * STREAMS_SHARE,
+    });
     this.#room = pressure({
       dir: server.state_dir,
       minFree: limits.min_free,
@@ -86,10 +98,30 @@ class Door implements Admission {
     if (pass !== undefined) this.#leave(pass);
   }
 
-  async stream(): Promise<(() => void) | null> {
-    if (this.#refusal(0) !== null) return null;
-    const pass = await this.#enter("clamd", 0, STREAM_PATIENCE_MS);
-    return pass === null ? null : () => this.#leave(pass);
+  async stream(octets: number): Promise<Place | null> {
+    const announced = Math.min(octets, this.#maxSize);
+    if (this.#refusal(announced) !== null) return null;
+    const share = await this.#streams.enter(STREAMS, announced, STREAM_PATIENCE_MS);
+    if (share === null) {
+      this.#metrics.admissions.inc({ result: "late" });
+      return null;
+    }
+    const pass = await this.#enter(STREAMS, announced, STREAM_PATIENCE_MS);
+    if (pass === null) {
+      share.leave();
+      return null;
+    }
+    return {
+      grow: (now) => {
+        const fits = share.grow(now) && pass.grow(now);
+        if (!fits) this.#metrics.admissions.inc({ result: "outgrown" });
+        return fits;
+      },
+      leave: () => {
+        share.leave();
+        this.#leave(pass);
+      },
+    };
   }
 
   close(): void {

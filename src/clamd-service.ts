@@ -11,6 +11,7 @@ import type { Surroundings } from "./engine/receive.ts";
 import type { RuleSet } from "./ruleset/compile.ts";
 import { clamdServer, CLAMD_DEFAULTS } from "./servers/clamd.ts";
 import type { Listener } from "./servers/listener.ts";
+import type { Place } from "./sys/fair-gate.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 import type { SpoolRoom } from "./sys/spool.ts";
@@ -24,7 +25,7 @@ export interface ClamdRooms {
   readonly judging: AnswerScanMeans["judging"];
   readonly spool: SpoolRoom;
   /** A place among the messages in flight: a stream is one. */
-  readonly admit: () => Promise<(() => void) | null>;
+  readonly admit: (octets: number) => Promise<Place | null>;
   readonly log: Log;
   readonly metrics: Metrics;
 }

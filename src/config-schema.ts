@@ -280,7 +280,7 @@ export const schema = z.strictObject({
     .strictObject({
       message_size: octets("100M").describe("Larger messages get 552 5.3.4"),
       in_flight: count(100).describe(
-        "Messages between MAIL FROM and reply, per worker; more wait, then get 451 4.3.2",
+        "Messages between MAIL FROM and reply, per worker; more wait, then get 451 4.3.2; what clients of clamd and spamd listeners bring may be half of them, and of in_flight_bytes",
       ),
       in_flight_bytes: octets("1G").describe(
         "Octets of these messages, as announced by SIZE or come so far, per worker; more wait; a message that outgrows it beside others gets 452 4.3.1",

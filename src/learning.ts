@@ -6,6 +6,9 @@ import type { Lesson } from "./spamrules/bayes/lesson.ts";
 import type { EngineData } from "./spamrules/engine-job.ts";
 import { lessonKey, type Label, type LessonResult, type TokenStore } from "./state/token-store.ts";
 
+/** Octets of a message that is worth learning: larger ones are no text. */
+export const MAX_LESSON = 8 * 1024 * 1024;
+
 /** A message that has been read. */
 export interface Reading {
   /** Of all ids under which it may be known, the one to remember first. */

@@ -158,7 +158,7 @@ export class Rooms {
       around: surroundings(config, undefined, this.deep),
       judging: { checkDeadlineMs: config.limits.check_deadline, onCheck: this.onCheck },
       spool,
-      admit: () => this.admission.stream(),
+      admit: (octets) => this.admission.stream(octets),
       log,
       metrics,
     });
@@ -175,7 +175,7 @@ export class Rooms {
         judging: { checkDeadlineMs: config.limits.check_deadline, onCheck: this.onCheck },
       },
       spool,
-      admit: () => this.admission.stream(),
+      admit: (octets) => this.admission.stream(octets),
       log,
       metrics,
     });

@@ -7,6 +7,7 @@ import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
 import { answerRspam, type AnswerRspamMeans } from "./engine/answer-rspam.ts";
 import { isLocal } from "./judging.ts";
+import { MAX_LESSON, type Failed, type Reading } from "./learning.ts";
 import type { Scoring } from "./scoring.ts";
 import type { Listener } from "./servers/listener.ts";
 import {
@@ -15,6 +16,8 @@ import {
   type SpamdScoreRequest,
   type SpamdServerOptions,
 } from "./servers/spamd.ts";
+import type { Place } from "./sys/fair-gate.ts";
+import { gate } from "./sys/gate.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
 import type { SpoolRoom } from "./sys/spool.ts";
@@ -30,7 +33,7 @@ export interface SpamdRooms {
   };
   readonly spool: SpoolRoom;
   /** A place among the messages in flight. */
-  readonly admit: () => Promise<(() => void) | null>;
+  readonly admit: (octets: number) => Promise<Place | null>;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -61,7 +64,7 @@ export function spamdService(rooms: SpamdRooms): (entry: ListenerConfig) => List
         log.warn(`${name}: ${error instanceof Error ? error.message : String(error)}`),
       admit: rooms.admit,
       score: async (octets, request) => {
-        const said = await scored(octets, request, rooms);
+        const said = await scored(octets, { ...request, from: name }, rooms);
         const result = "failed" in said ? "failed" : said.spam ? "spam" : "ham";
         count("scored", result);
         if ("failed" in said) log.warn(`${name}: no score: ${said.failed}`);
@@ -80,11 +83,23 @@ export function spamdService(rooms: SpamdRooms): (entry: ListenerConfig) => List
 /** What TELL does: learns, and forgets. Reporting to others ("remote") is not done. null: there is nothing to teach. */
 function telling({ scoring: { teacher } }: SpamdRooms): SpamdServerOptions["tell"] {
   if (teacher === null) return null;
+  const atOnce = gate(LESSONS_AT_ONCE);
+  const read = async (octets: Spool): Promise<Reading | Failed> => {
+    if (octets.size > MAX_LESSON) return { failed: "too large" };
+    const leave = await atOnce.enter(LESSON_PATIENCE_MS);
+    if (leave === null) return { failed: "too many at once" };
+    try {
+      const whole = Buffer.allocUnsafeSlow(octets.size);
+      let at = 0;
+      for await (const piece of octets.lend()) at += piece.copy(whole, at);
+      return await teacher().read(whole);
+    } finally {
+      leave();
+    }
+  };
   return async (octets, { tell }) => {
-    const pieces: Buffer[] = [];
-    for await (const piece of octets.open()) pieces.push(Buffer.from(piece));
     const did = { set: [] as string[], removed: [] as string[] };
-    const reading = await teacher().read(Buffer.concat(pieces));
+    const reading = await read(octets);
     if ("failed" in reading) return did;
     if (tell.setLocal) {
       const label = tell.messageClass === "spam" ? "spam" : "ham";
@@ -96,11 +111,15 @@ function telling({ scoring: { teacher } }: SpamdRooms): SpamdServerOptions["tell
   };
 }
 
+/** Each is in memory three times over while it is read. */
+const LESSONS_AT_ONCE = 2;
+const LESSON_PATIENCE_MS = 60_000;
+
 type Said = Awaited<ReturnType<SpamdServerOptions["score"]>>;
 
 async function scored(
   octets: Spool,
-  { also, remote }: SpamdScoreRequest,
+  { also, remote, from }: SpamdScoreRequest & { readonly from: string },
   { config, scoring: { engine, memory, dns } }: SpamdRooms,
 ): Promise<Said> {
   if (engine === null) return { failed: "there are no rules", late: false };
@@ -113,6 +132,7 @@ async function scored(
   for await (const piece of body.bytes ?? body.open()) pieces.push(Buffer.from(piece));
   const wanted = {
     now: Date.now(),
+    from,
     ...(await outsideFor({ bayes: memory, dns })),
     ...(also !== null && { also }),
     remote: { name: remote === "127.0.0.1" ? "localhost" : remote, address: remote },

@@ -7,7 +7,7 @@ import {
   readFolderFile,
   type FolderFile,
 } from "./mailstore/read-folder.ts";
-import type { Reading, Teacher } from "./learning.ts";
+import { MAX_LESSON, type Reading, type Teacher } from "./learning.ts";
 import { MAX_FILED, type Filed, type FiledNotes } from "./state/filed.ts";
 import type { Label, TokenStore } from "./state/token-store.ts";
 
@@ -35,8 +35,6 @@ export interface RoundMeans {
   readonly now: () => number;
 }
 
-/** Octets of a message; larger ones teach nothing. */
-const MAX_MESSAGE = 8 * 1024 * 1024;
 /** Files that one round reads for the first time. */
 const MAX_READ = 1000;
 /** Messages that have left a folder and are looked for in one round, and files that are read to find them. */
@@ -162,7 +160,7 @@ class Round {
 
   async #reading(folder: string, file: FolderFile): Promise<Reading | "gone" | null> {
     const { mailRoot, teacher, onResult } = this.#means;
-    const octets = await readFolderFile(mailRoot, this.#mailbox, folder, file, MAX_MESSAGE);
+    const octets = await readFolderFile(mailRoot, this.#mailbox, folder, file, MAX_LESSON);
     if (octets === null || octets === "gone") return octets;
     const reading = await teacher.read(octets);
     if (!("failed" in reading)) return reading;

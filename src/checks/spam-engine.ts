@@ -29,8 +29,8 @@ export const BY_ENGINE = "postern's engine";
 export function engineScorer(options: EngineScorerOptions): Scorer {
   const { engine, explain, onResult } = options;
   return {
-    async score(body, { proofs }, signal) {
-      const request = { now: Date.now(), explain, proofs, ...(await outsideFor(options)) };
+    async score(body, { proofs, from = "" }, signal) {
+      const request = { now: Date.now(), explain, proofs, from, ...(await outsideFor(options)) };
       const octets = await pieces(body);
       const answer = await engine().score(octets, request, signal);
       if ("failed" in answer) {

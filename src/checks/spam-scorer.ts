@@ -36,6 +36,8 @@ export interface NoOpinion {
 export interface Asked {
   /** The message's log id. */
   readonly id: string;
+  /** The listener it came in on. */
+  readonly from?: string;
   /** Whose preferences count; null: the scorer's own. */
   readonly user: string | null;
   /** What earlier checks found. */

@@ -72,8 +72,8 @@ export const spam = (means: SpamMeans): Check<"message"> => ({
     const whole = scorerCopy(message, findings, means);
     const copy = over ? await firstOctets(whole, means.maxSize) : whole;
     const proofs = (await means.proofs?.(message, findings, signal)) ?? NO_PROOFS;
-    const { id } = message.envelope;
-    const asked = { id, user: userOf(message, means.user), findings, proofs };
+    const { id, listener: from } = message.envelope;
+    const asked = { id, from, user: userOf(message, means.user), findings, proofs };
     const scored = await means.scorer.score(copy, asked, signal);
     if (scored.kind === "error") throw new Error(scored.why);
     return [

@@ -2,6 +2,7 @@
 // are never opened: SCAN, FILDES and the like are refused. What a stream is, the engine says. No policy.
 import type { Socket } from "node:net";
 import type { ScanReply } from "../clients/clamd-reply.ts";
+import type { Place } from "../sys/fair-gate.ts";
 import type { SpoolRoom, SpoolWriter } from "../sys/spool.ts";
 import type { Spool } from "../sys/spooled.ts";
 import { clamdReader, type ClamdEvent } from "./clamd-reader.ts";
@@ -9,8 +10,8 @@ import { listener, type Conversation, type Listener, type ListenerOptions } from
 
 export interface ClamdServerOptions extends ListenerOptions {
   readonly spool: Pick<SpoolRoom, "create">;
-  /** A place for one stream, to be left when it is answered; null = none came free. */
-  readonly admit: () => Promise<(() => void) | null>;
+  /** A place for one stream of unknown size (0), to be left when it is answered; null = none came free. */
+  readonly admit: (octets: number) => Promise<Place | null>;
   /** What the octets are. Expected never to reject; if it does, the client hears an error. */
   readonly scan: (octets: Spool) => Promise<ScanReply>;
   /** One line, without NUL and newline. */
@@ -39,7 +40,7 @@ const LINGER_MS = 2_000;
 /** A stream on its way in. */
 interface Incoming {
   readonly writer: SpoolWriter;
-  readonly leave: () => void;
+  readonly place: Place;
   readonly end: "\0" | "\n";
   size: number;
 }
@@ -155,10 +156,10 @@ class Connection implements Conversation {
   }
 
   async #open(end: "\0" | "\n"): Promise<boolean> {
-    const leave = await this.#options.admit();
-    if (leave === null) return this.#fail("Too many streams at once. ERROR", end);
+    const place = await this.#options.admit(0);
+    if (place === null) return this.#fail("Too many streams at once. ERROR", end);
     const writer = this.#options.spool.create();
-    this.#stream = { writer, leave, end, size: 0 };
+    this.#stream = { writer, place, end, size: 0 };
     return true;
   }
 
@@ -168,6 +169,8 @@ class Connection implements Conversation {
     stream.size += octets.length;
     if (stream.size > this.#options.maxBytes)
       return this.#fail("INSTREAM size limit exceeded. ERROR", stream.end);
+    if (!stream.place.grow(stream.size))
+      return this.#fail("Too many streams at once. ERROR", stream.end);
     try {
       await stream.writer.write(octets);
       return true;
@@ -198,7 +201,7 @@ class Connection implements Conversation {
   #discard(): void {
     if (this.#stream === null) return;
     this.#stream.writer.discard();
-    this.#stream.leave();
+    this.#stream.place.leave();
     this.#stream = null;
   }
 

@@ -6,31 +6,35 @@ import type { Spool } from "../sys/spooled.ts";
 const LF = 0x0a;
 const PIECE = 64 * 1024;
 
-/** Writes into `writer`, which is discarded when it fails; `failed` is zlib's trouble in spamd's words. */
+/**
+ * Writes into `writer`, which is discarded when it fails; `failed` is zlib's trouble in spamd's words, or what `room` said: it is asked
+ * with the octets so far, and null lets it go on.
+ */
 export async function inflated(
   octets: Spool,
-  maxBytes: number,
+  room: (size: number) => string | null,
   writer: SpoolWriter,
 ): Promise<Spool | { readonly failed: string }> {
   const inflate = createInflate();
   const lines = new Lines();
   let size = 0;
+  let full: string | null = null;
   try {
     const feeding = feed(octets, inflate);
     feeding.catch((error: unknown) => inflate.destroy(error as Error));
     for await (const piece of inflate as AsyncIterable<Buffer>) {
       size += piece.length;
-      if (size > maxBytes) throw new Error(`more than ${maxBytes} octets`);
+      full = room(size);
+      if (full !== null) throw new Error(full);
       for (const part of lines.add(piece)) await writer.write(part);
     }
     await feeding;
     for (const part of lines.end()) await writer.write(part);
     return await writer.finish();
-  } catch (error) {
+  } catch {
     inflate.destroy();
     writer.discard();
-    const tooMuch = size > maxBytes;
-    return { failed: tooMuch ? (error as Error).message : "failed to find end of zlib stream" };
+    return { failed: full ?? "failed to find end of zlib stream" };
   }
 }
 

@@ -1,6 +1,7 @@
 // The spamd listener: for spamc, Exim's spam condition and whatever else asks a spamd; one request a connection, as there. What a
 // message is, the engine says. No policy.
 import type { Socket } from "node:net";
+import type { Place } from "../sys/fair-gate.ts";
 import type { SpoolRoom, SpoolWriter } from "../sys/spool.ts";
 import type { Spool } from "../sys/spooled.ts";
 import { listener, type Conversation, type Listener, type ListenerOptions } from "./listener.ts";
@@ -28,8 +29,8 @@ export interface SpamdScoreRequest {
 
 export interface SpamdServerOptions extends ListenerOptions {
   readonly spool: Pick<SpoolRoom, "create">;
-  /** A place for one message, to be left when it is answered; null = none came free. */
-  readonly admit: () => Promise<(() => void) | null>;
+  /** A place for one message of so many octets (0 = unknown), to be left when its answer is on its way; null = none came free. */
+  readonly admit: (octets: number) => Promise<Place | null>;
   /** What the rules say of the octets; `late` = they were not done in time. */
   readonly score: (
     octets: Spool,
@@ -64,11 +65,13 @@ export function spamdServer(options: SpamdServerOptions): Listener {
 /** How long a client may take to close its side. */
 const LINGER_MS = 2_000;
 
+const CROWDED = "too many messages at once";
+
 /** A message on its way in. */
 interface Incoming {
   readonly request: SpamdRequest;
   readonly writer: SpoolWriter;
-  readonly leave: () => void;
+  readonly place: Place;
   size: number;
 }
 
@@ -180,10 +183,10 @@ class Connection implements Conversation {
     const { maxBytes } = this.#options;
     if (length !== null && length > maxBytes)
       return this.#say(unavailable(`more than ${maxBytes} octets`));
-    const leave = await this.#options.admit();
-    if (leave === null) return this.#say(unavailable("too many messages at once"));
+    const place = await this.#options.admit(length ?? 0);
+    if (place === null) return this.#say(unavailable(CROWDED));
     const writer = this.#options.spool.create();
-    this.#incoming = { request, writer, leave, size: 0 };
+    this.#incoming = { request, writer, place, size: 0 };
     return true;
   }
 
@@ -193,6 +196,7 @@ class Connection implements Conversation {
     incoming.size += octets.length;
     if (incoming.size > this.#options.maxBytes)
       return this.#say(unavailable(`more than ${this.#options.maxBytes} octets`));
+    if (!incoming.place.grow(incoming.size)) return this.#say(unavailable(CROWDED));
     try {
       await incoming.writer.write(octets);
       return true;
@@ -205,22 +209,21 @@ class Connection implements Conversation {
   async #answer(got: number): Promise<boolean> {
     const incoming = this.#incoming;
     if (incoming === null) return false;
-    const { request } = incoming;
     let spool: Spool | null = null;
     let words: string | Buffer = unavailable("no answer");
     try {
       spool = await incoming.writer.finish();
-      words = await this.#wordsFor(request, got, spool);
+      words = await this.#wordsFor(incoming, got, spool);
     } catch (error) {
       this.#options.onError(error);
     } finally {
       spool?.dispose();
-      this.#discard();
     }
     return this.#say(words);
   }
 
-  async #wordsFor(request: SpamdRequest, got: number, octets: Spool): Promise<string | Buffer> {
+  async #wordsFor(incoming: Incoming, got: number, octets: Spool): Promise<string | Buffer> {
+    const { request, place } = incoming;
     const { length } = request;
     if (!request.compressed) {
       if (length !== null && got !== length)
@@ -230,7 +233,13 @@ class Connection implements Conversation {
       return this.#judged(request, octets);
     }
     const { spool, maxBytes } = this.#options;
-    const plain = await inflated(octets, maxBytes, spool.create());
+    const room = (size: number): string | null =>
+      size > maxBytes
+        ? `more than ${maxBytes} octets`
+        : place.grow(octets.size + size)
+          ? null
+          : CROWDED;
+    const plain = await inflated(octets, room, spool.create());
     if ("failed" in plain) return unavailable(`zlib: ${plain.failed}\n`);
     try {
       return await this.#judged(request, plain);
@@ -256,12 +265,16 @@ class Connection implements Conversation {
       : unavailable(said.failed);
   }
 
-  /** Forgets the message, if there is one. */
+  /** Forgets the message, if there is one. Its place is taken until the client has taken the answer, which may be as large. */
   #discard(): void {
     if (this.#incoming === null) return;
-    this.#incoming.writer.discard();
-    this.#incoming.leave();
+    const { writer, place } = this.#incoming;
     this.#incoming = null;
+    writer.discard();
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableLength === 0) return place.leave();
+    socket.once("finish", () => place.leave());
+    socket.once("close", () => place.leave());
   }
 
   /** The last words of a conversation. */

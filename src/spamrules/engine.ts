@@ -23,7 +23,7 @@ export interface EngineOptions {
   readonly deadlineMs: number;
   /** 1. */
   readonly threads?: number;
-  /** Messages that may wait for a thread, as long as one may take; 64. */
+  /** Messages of one listener that may wait for a thread, as long as one may take; 64. */
   readonly queue?: number;
   /** MiB of each thread's heap; 192. The stock rules take 60; a large message some more. */
   readonly heapMiB?: number;
@@ -41,6 +41,8 @@ export interface ScoreRequest extends Wanted {
   readonly bayes?: Outside["bayes"];
   /** Absent: DNS is not asked. */
   readonly dns?: Outside["dns"];
+  /** The listener it came in on: messages of several take turns. */
+  readonly from?: string;
 }
 
 export interface SpamEngine {
@@ -119,7 +121,7 @@ class Engine implements SpamEngine {
 
   async #score(
     octets: readonly Uint8Array[],
-    { now, proofs = NO_PROOFS, bayes = null, dns = null, ...wanted }: ScoreRequest,
+    { now, proofs = NO_PROOFS, bayes = null, dns = null, from = "", ...wanted }: ScoreRequest,
     signal: AbortSignal | null,
   ): Promise<Answer | { readonly failed: string }> {
     const { deadlineMs, queue = 64 } = this.#options;
@@ -146,6 +148,7 @@ class Engine implements SpamEngine {
       const ran = await this.#threads.run(job, {
         deadlineMs: deadlineMs + KILL_AFTER_MS,
         waitMs: deadlineMs,
+        from,
         signal,
         transfer: channel === null ? [whole] : [whole, channel.port2],
       });

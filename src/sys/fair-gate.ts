@@ -13,9 +13,8 @@ export interface FairGate {
   enter(client: string, octets: number, patienceMs: number): Promise<Pass | null>;
 }
 
-export interface Pass {
-  /** It did not come at once. */
-  readonly waited: boolean;
+/** What whoever is inside has. */
+export interface Place {
   /**
    * The message has come to `octets`. False, and nothing changes, when that is more than it announced and there is no room for it
    * beside the others; alone it may grow as it likes.
@@ -23,6 +22,11 @@ export interface Pass {
   grow(octets: number): boolean;
   /** Exactly once counts, however often it is called. */
   leave(): void;
+}
+
+export interface Pass extends Place {
+  /** It did not come at once. */
+  readonly waited: boolean;
 }
 
 export interface FairGateLimits {

@@ -12,7 +12,7 @@ export interface ThreadsOptions {
   readonly data?: unknown;
   /** Threads at once; 2. */
   readonly threads?: number;
-  /** Jobs that may wait for one; 64. */
+  /** Jobs that may wait for one, of each `from`; 64. */
   readonly queue?: number;
   /** MiB of a thread's JavaScript heap; 192. */
   readonly heapMiB?: number;
@@ -33,6 +33,8 @@ export interface JobOptions {
   readonly deadlineMs: number;
   /** Milliseconds that it may wait for a thread; as many as it may run. */
   readonly waitMs?: number;
+  /** Whose it is: those who wait take turns, and each may fill the queue without keeping another out. Absent: "". */
+  readonly from?: string;
   /** Ends it early, waiting or running. */
   readonly signal?: AbortSignal | null;
   /** Goes to the thread without a copy. */
@@ -92,6 +94,8 @@ class Pool implements Threads {
   readonly #idle: Thread[] = [];
   /** Jobs that wait, each with what takes it out again. */
   readonly #queue = new Map<Task, () => void>();
+  /** Who has had a turn, the last one last; there are no more of them than listeners. */
+  readonly #turns = new Set<string>();
   #closed = false;
 
   constructor(options: ThreadsOptions) {
@@ -115,7 +119,8 @@ class Pool implements Threads {
       const thread = this.#idle.pop() ?? this.#another();
       if (thread !== null) return thread.give(task);
       const room = this.#options.queue ?? 64;
-      if (this.#queue.size >= room) return task.end("refused", `${room} jobs wait already`);
+      if (this.#waitingFrom(fromOf(task)) >= room)
+        return task.end("refused", `${room} jobs wait already`);
       this.#wait(task);
     });
   }
@@ -202,14 +207,36 @@ class Pool implements Threads {
     }
   }
 
-  /** Gives the job that waits longest to a thread, if there is one for it. */
+  #waitingFrom(from: string): number {
+    let count = 0;
+    for (const task of this.#queue.keys()) if (fromOf(task) === from) count++;
+    return count;
+  }
+
+  /** Gives the job that is due to a thread, if there is one for it. */
   #next(): void {
-    const first = this.#queue.entries().next();
-    if (first.done === true || this.#closed) return;
+    const task = this.#due();
+    if (task === null || this.#closed) return;
     const thread = this.#idle.pop() ?? this.#another();
     if (thread === null) return;
-    const [task, leave] = first.value;
-    leave();
+    this.#turns.delete(fromOf(task));
+    this.#turns.add(fromOf(task));
+    this.#queue.get(task)?.();
     thread.give(task);
   }
+
+  /** The one that waits longest of those whose last turn is longest ago. */
+  #due(): Task | null {
+    const firsts = new Map<string, Task>();
+    for (const task of this.#queue.keys())
+      if (!firsts.has(fromOf(task))) firsts.set(fromOf(task), task);
+    for (const [from, task] of firsts) if (!this.#turns.has(from)) return task;
+    for (const from of this.#turns) {
+      const task = firsts.get(from);
+      if (task !== undefined) return task;
+    }
+    return null;
+  }
 }
+
+const fromOf = ({ options }: Task): string => options.from ?? "";

@@ -51,7 +51,12 @@ async function started(own: Partial<ClamdServerOptions> = {}, unix = true): Prom
     spool: room,
     admit: async () => {
       inside++;
-      return () => void inside--;
+      let left = false;
+      const leave = (): void => {
+        if (!left) inside--;
+        left = true;
+      };
+      return { grow: () => true, leave };
     },
     scan: finds,
     maxBytes: 10_000_000,

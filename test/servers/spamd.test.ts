@@ -37,7 +37,12 @@ async function started(own: Partial<SpamdServerOptions> = {}): Promise<Started> 
     spool: spoolRoom({ dir }),
     admit: async () => {
       inside++;
-      return () => void inside--;
+      let left = false;
+      const leave = (): void => {
+        if (!left) inside--;
+        left = true;
+      };
+      return { grow: () => true, leave };
     },
     score: async (octets) => {
       sizes.push(octets.size);
@@ -187,6 +192,79 @@ describe("a client of spamd that lies", () => {
       { numRuns: 150 },
     );
     expect(at.errors).toEqual([]);
+  });
+});
+
+describe("a place among the messages in flight", () => {
+  /** One that has room for so many octets. */
+  const places = (
+    most: number,
+  ): Pick<SpamdServerOptions, "admit"> & {
+    readonly announced: number[];
+    readonly grown: number[];
+    inside: number;
+  } => {
+    const state = {
+      announced: [] as number[],
+      grown: [] as number[],
+      inside: 0,
+      admit: async (octets: number) => {
+        state.announced.push(octets);
+        state.inside++;
+        let left = false;
+        return {
+          grow: (size: number): boolean => {
+            state.grown.push(size);
+            return size <= most;
+          },
+          leave: (): void => {
+            if (!left) state.inside--;
+            left = true;
+          },
+        };
+      },
+    };
+    return state;
+  };
+
+  test("is asked for with what is announced, and for each octet that comes", async () => {
+    const room = places(2000);
+    const at = await started(room);
+    expect(await ask(at.path, check("x".repeat(1500)))).toMatch(/0 EX_OK/);
+    expect(await ask(at.path, `CHECK SPAMC/1.5\r\n\r\n${"x".repeat(3000)}`)).toMatch(
+      /^SPAMD\/1\.0 69 .*too many messages at once/,
+    );
+    expect(room.announced).toEqual([1500, 0]);
+    expect(room.grown.at(-1)).toBeGreaterThan(2000);
+    expect([at.sizes, room.inside]).toEqual([[1500], 0]);
+  });
+
+  test("holds a packed message twice, as it came and inflated", async () => {
+    const packed = compressed(deflateSync(Buffer.alloc(900_000, "Subject: x\n")));
+    const room = places(300_000);
+    const at = await started(room);
+    expect(await ask(at.path, packed)).toMatch(/^SPAMD\/1\.0 69 .*too many messages at once/);
+    expect([at.sizes, room.inside]).toEqual([[], 0]);
+    expect(room.grown.at(-1)).toBeLessThan(400_000);
+  });
+
+  test("is kept until the client has taken the answer", async () => {
+    const mail = Buffer.alloc(30_000_000, "m");
+    const room = places(1e9);
+    const at = await started({
+      admit: room.admit,
+      score: async () => ({ spam: false, total: 1, required: 5, rules: [], report: null, mail }),
+    });
+    const socket = connect(at.path);
+    socket.on("error", () => {});
+    socket.pause();
+    socket.write("PROCESS SPAMC/1.5\r\nContent-length: 1\r\n\r\nx");
+    await expect.poll(() => room.grown.length).toBe(1);
+    await sleep(500);
+    expect(room.inside).toBe(1);
+    socket.resume();
+    await expect.poll(() => room.inside, { timeout: 10_000 }).toBe(0);
+    socket.destroy();
   });
 });
 

@@ -140,6 +140,25 @@ describe("the queue", () => {
     expect(waiting).toEqual([1, 2, 1, 0]);
   });
 
+  it("takes turns between those who ask, and none fills it for another", async () => {
+    const one = pool({ threads: 1, queue: 3 });
+    const order: string[] = [];
+    const run = (name: string, from: string): Promise<unknown> =>
+      one
+        .run({ do: "sleep", ms: 5 }, { ...PATIENT, from })
+        .then(({ ended }) => order.push(`${name} ${ended}`));
+    const all = [
+      ...["a1", "a2", "a3", "a4", "a5"].map((name) => run(name, "a")),
+      ...["b1", "b2"].map((name) => run(name, "b")),
+    ];
+    expect(one.waiting).toBe(5);
+    await Promise.all(all);
+    expect(order).toEqual([
+      "a5 refused",
+      ...["a1", "a2", "b1", "a3", "b2", "a4"].map((name) => `${name} done`),
+    ]);
+  });
+
   it("refuses a job that waits longer than its deadline", async () => {
     const one = pool({ threads: 1 });
     const long = one.run({ do: "sleep", ms: 500 }, PATIENT);
