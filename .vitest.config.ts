@@ -37,6 +37,9 @@ const LANES: Readonly<Record<string, { include: string[]; exclude: string[] }>> 
 const lane = LANES[process.env["REAL_LANE"] ?? "all"];
 if (lane === undefined) throw new Error(`REAL_LANE: one of ${Object.keys(LANES).join(", ")}`);
 
+/** What is polled for ends when it is there: a busy machine may take its time. */
+const expect = { poll: { timeout: 10_000 } };
+
 export default defineConfig({
   test: {
     projects: [
@@ -45,7 +48,9 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/real/**"],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect,
         },
       },
       {
@@ -55,6 +60,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,
+          expect,
         },
       },
     ],

@@ -4,6 +4,7 @@ import { authorsOf } from "../../src/checks/authors.ts";
 import { compileRules } from "../../src/ruleset/compile.ts";
 import { message } from "../fakes/message.ts";
 import type { MessageFacts } from "../fakes/message.ts";
+import { cpuClock } from "../fakes/cpu-clock.ts";
 
 async function findings(files: Record<string, string>, facts: MessageFacts) {
   const compiled = compileRules(new Map(Object.entries(files)), { modes: [], hasOutgoing: false });
@@ -117,10 +118,10 @@ test.each<[string, string[]]>([
 });
 
 test("a hostile From: field is read in linear time", () => {
-  const started = performance.now();
+  const cpu = cpuClock();
   for (const unit of ['"', "(", "<", "a@b,", "\\", "<a@b>,"]) {
     const { header } = message({ header: from(unit.repeat(100_000)) });
     expect(authorsOf(header).length).toBeLessThanOrEqual(64);
   }
-  expect(performance.now() - started).toBeLessThan(1000);
+  expect(cpu()).toBeLessThan(1000);
 });

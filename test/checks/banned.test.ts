@@ -5,6 +5,7 @@ import { compileRules } from "../../src/ruleset/compile.ts";
 import type { RuleSet } from "../../src/ruleset/compile.ts";
 import { message, tree } from "../fakes/message.ts";
 import type { PartFacts } from "../fakes/message.ts";
+import { cpuClock } from "../fakes/cpu-clock.ts";
 
 function rulesOf(text: string): RuleSet {
   const compiled = compileRules(new Map([["banned.rules", text]]), {
@@ -219,9 +220,9 @@ describe("bounds", () => {
       "",
       "💩\ud800.exe",
     ];
-    const started = performance.now();
+    const cpu = cpuClock();
     const [first] = await findings("deny *.exe /(a|aa)+$/ ?*?*z", { names });
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(cpu()).toBeLessThan(1000);
     expect(first?.detail.length).toBeLessThan(450);
   });
 

@@ -251,13 +251,13 @@ describe("lists that are not in order", () => {
 
 describe("lists that are silent", () => {
   test("the answer comes within the budget; after five such answers the zone rests, until a test succeeds", async () => {
-    const here = await rig("list bl.test", SOUND, 80);
+    const here = await rig("list bl.test", SOUND, 300);
     await here.means.zones.ready("bl.test");
     here.peer.silent = true;
     for (let i = 0; i < 5; i++) {
       const before = performance.now();
       const found = await atRcpt(here, question({ address: `192.0.2.${100 + i}` }));
-      expect(performance.now() - before).toBeLessThan(1000);
+      expect(performance.now() - before).toBeLessThan(5_000);
       expect(brief(found)).toEqual(["UNCHECKED_DNSXL unchecked 0 bl.test does not answer"]);
     }
     here.results.length = 0;

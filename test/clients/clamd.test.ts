@@ -95,7 +95,7 @@ describe("several", () => {
   let scanner: Clamd | null = null;
   let health: string[] = [];
   let versions: (number | null)[] = [];
-  const times = { connectMs: 200, pingEveryMs: 20, pingMs: 50, versionEveryMs: 1e6, doubtMs: 20 };
+  const times = { connectMs: 2000, pingEveryMs: 20, pingMs: 600, versionEveryMs: 1e6, doubtMs: 20 };
 
   const start = async (n: number, own: Partial<ClamdOptions> = {}) => {
     for (let i = 0; i < n; i++) fakes.push(await fakeClamd(i % 2 === 0 ? freshPath() : 0));

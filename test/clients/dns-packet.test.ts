@@ -15,6 +15,7 @@ import { dnsServers, parseServer } from "../../src/clients/dns-servers.ts";
 import { randomised } from "../../src/clients/dns-transport.ts";
 import { reverseName } from "../../src/mail/reverse.ts";
 import { resource } from "../fakes/dns-zone.ts";
+import { cpuClock } from "../fakes/cpu-clock.ts";
 
 const TYPES = Object.keys(TYPE_CODES) as DnsType[];
 const label = fc.stringMatching(/^[a-z0-9_-]{1,20}$/);
@@ -145,9 +146,9 @@ describe("packets", () => {
       resource("x", 99, 1, deep),
       ...Array<Buffer>(511).fill(record),
     );
-    const before = performance.now();
+    const cpu = cpuClock();
     for (let i = 0; i < 10; i++) readPacket(all);
-    expect((performance.now() - before) / 10).toBeLessThan(50);
+    expect(cpu() / 10).toBeLessThan(50);
   });
 
   test("a TTL with its top bit set counts as 0, one of the SOA is cut by its minimum", () => {

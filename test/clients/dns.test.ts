@@ -140,11 +140,11 @@ describe("servers that misbehave", () => {
   test("silence ends with the budget, every try made", async () => {
     const { dns, peer } = await setUp(
       { "a.test": { fails: "timeout" } },
-      { timeoutMs: 40, retries: 2, budgetMs: 1000 },
+      { timeoutMs: 40, retries: 2, budgetMs: 10_000 },
     );
     const before = performance.now();
     expect((await dns.resolve("a.test", "A")).status).toBe("timeout");
-    expect(performance.now() - before).toBeLessThan(900);
+    expect(performance.now() - before).toBeLessThan(8_000);
     expect(peer.asked).toHaveLength(3);
   });
 
@@ -155,7 +155,7 @@ describe("servers that misbehave", () => {
     );
     const before = performance.now();
     expect((await dns.resolve("a.test", "A")).status).toBe("timeout");
-    expect(performance.now() - before).toBeLessThan(1000);
+    expect(performance.now() - before).toBeLessThan(4_000);
   });
 
   test("a port where nobody listens is known at once; the next server answers, and is asked first from then on", async () => {
@@ -165,11 +165,14 @@ describe("servers that misbehave", () => {
     dead.close();
     const peer = await zoneServer({ "a.test": { A: "192.0.2.1" }, "b.test": { A: "192.0.2.2" } });
     open.push(() => peer.stop());
-    const { dns } = await setUp({}, { servers: [{ host: "127.0.0.1", port }, peer.server] });
+    const { dns } = await setUp(
+      {},
+      { servers: [{ host: "127.0.0.1", port }, peer.server], timeoutMs: 5000, budgetMs: 10_000 },
+    );
     const before = performance.now();
     expect((await dns.resolve("a.test", "A")).status).toBe("ok");
     expect((await dns.resolve("b.test", "A")).status).toBe("ok");
-    expect(performance.now() - before).toBeLessThan(800);
+    expect(performance.now() - before).toBeLessThan(4_000);
   });
 
   test("a server that fails is asked once; another one decides", async () => {
@@ -381,7 +384,7 @@ test("mailauth gets records, or errors with the codes of node:dns", async () => 
       "late.test": { fails: "timeout" },
       "no.test": { fails: "refused" },
     },
-    { timeoutMs: 50, retries: 0 },
+    { timeoutMs: 300, retries: 0 },
   );
   const resolver = mailauthResolver(dns);
   expect(await resolver("a.test", "TXT")).toEqual([["one"], ["two"]]);
@@ -399,7 +402,7 @@ test("mailauth gets records, or errors with the codes of node:dns", async () => 
 });
 
 describe("a server that falls silent", () => {
-  const short = { timeoutMs: 50, budgetMs: 400, retries: 1 };
+  const short = { timeoutMs: 300, budgetMs: 2400, retries: 1 };
   const zone = (): Zone => ({
     ...{ "host.test": { A: "192.0.2.1" }, localhost: { A: "127.0.0.1" } },
     "*.dead.test": { fails: "timeout" },
@@ -419,12 +422,12 @@ describe("a server that falls silent", () => {
       const { status } = await dns.resolve(`b${Math.random()}.test`, "A");
       expect(status).toBe("timeout");
       expect(peer.asked.slice(before).filter((what) => !what.includes("localhost"))).toEqual([]);
-    });
-    expect(await time(dns.resolve("host.test", "A"))).toBeLessThan(40);
+    }, 10_000);
+    expect(await time(dns.resolve("host.test", "A"))).toBeLessThan(250);
     peer.silent = false;
     await vi.waitFor(
       async () => expect((await dns.resolve("host.test", "A")).status).toBe("ok"),
-      5000,
+      10_000,
     );
   });
 

@@ -220,8 +220,8 @@ describe("several spamds", () => {
     first.deaf = () => silent;
     const told: (string | null)[] = [];
     const over: Partial<SpamdOptions> = {
-      deadlineMs: 600,
-      times: { pingMs: 200, pingEveryMs: 50 },
+      deadlineMs: 4000,
+      times: { pingMs: 1000, pingEveryMs: 50 },
       onHealth: (_endpoint, why) => told.push(why),
     };
     const both = client([first.name, second.name], over);
@@ -232,7 +232,7 @@ describe("several spamds", () => {
     // Nobody waits for it now: with no time to lose the second answers at once.
     const start2 = performance.now();
     expect(await both.score(letter("x"), null, SIGNAL)).toMatchObject({ endpoint: second.name });
-    expect(performance.now() - start2).toBeLessThan(300);
+    expect(performance.now() - start2).toBeLessThan(1500);
     expect(first.open.now).toBeLessThanOrEqual(connections + 1);
     silent = false;
     await expect

@@ -114,7 +114,7 @@ describe("a message", () => {
     spool.dispose();
     const tree = await reading;
     expect(spool.lendFile()).toBeNull();
-    await vi.waitFor(() => expect(openFiles()).toEqual([]));
+    await vi.waitFor(() => expect(openFiles()).toEqual([]), 10_000);
     expect(tree.parts).toHaveLength(4 + 200 + 2);
     expect(listed(tree)).toEqual(listed(await read(message)));
     expect(readdirSync(join(dir, "spool"))).toEqual([]);

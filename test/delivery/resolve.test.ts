@@ -6,6 +6,7 @@ import { rawAddress, resolve } from "../../src/delivery/resolve.ts";
 import { rcpt } from "../fakes/copy.ts";
 import { routesOf } from "./rig.ts";
 import type { RoutesText } from "./rig.ts";
+import { cpuClock } from "../fakes/cpu-clock.ts";
 
 /** "alice@d" or "alice@d/folder" for mailboxes, "=> a@b" for remote, "from x: …" with an owner; a refusal as its code. */
 async function outcome(text: RoutesText, address: string): Promise<string> {
@@ -193,9 +194,9 @@ describe("resolve", () => {
       { length: 60 },
       (_, i) => `n${i}: n${i + 1}, n${i + 1}x\nn${i + 1}x: n${i + 1}`,
     );
-    const before = performance.now();
+    const cpu = cpuClock();
     expect(await outcome({ aliases: chain.join("\n") }, "n0@example.test")).toMatch(/^451|^550/);
-    expect(performance.now() - before).toBeLessThan(2000);
+    expect(cpu()).toBeLessThan(2000);
   });
 
   test("whatever the address, a mailbox stays below its domain", async () => {

@@ -71,6 +71,7 @@ function pong(where: string | number): Promise<boolean> {
         ? createConnection({ path: where })
         : createConnection({ port: where, host: "127.0.0.1" });
     socket.on("error", () => resolve(false));
+    socket.on("close", () => resolve(false));
     socket.on("connect", () => socket.write("PING\r\n"));
     socket.on("data", (data) => {
       resolve(/^(?:\+PONG|-NOAUTH)/.test(data.toString()));

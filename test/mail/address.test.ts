@@ -7,6 +7,7 @@ import {
   parsePath,
   sameAddress,
 } from "../../src/mail/address.ts";
+import { cpuClock } from "../fakes/cpu-clock.ts";
 
 describe("parsePath", () => {
   test.each([
@@ -124,14 +125,14 @@ describe("parsePath", () => {
   });
 
   test("is linear", () => {
-    const began = performance.now();
+    const cpu = cpuClock();
     for (const unit of [" ", "\\", '"', "<", "@", "a ", "."]) {
       parsePath(`<${unit.repeat(200_000)}`);
       parsePath(`<a@b>${unit.repeat(200_000)}`);
       parseAddress(unit.repeat(200_000));
       canonicalDomain(unit.repeat(200_000));
     }
-    expect(performance.now() - began).toBeLessThan(1000);
+    expect(cpu()).toBeLessThan(2000);
   });
 });
 

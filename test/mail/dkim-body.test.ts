@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { BodyHash, type BodyCanonicalization } from "../../src/mail/dkim-body.ts";
+import { cpuClock } from "../fakes/cpu-clock.ts";
 
 const sha256 = (text: string | Buffer): string =>
   createHash("sha256").update(text).digest("base64");
@@ -65,8 +66,8 @@ describe("canonical forms", () => {
 test("a megabyte of anything takes linear time", () => {
   for (const line of ["\r\n", " ", "\r", "\t \r\n", "a ", "x".repeat(5000)]) {
     const piece = Buffer.from(line.repeat(Math.ceil(65_536 / line.length))).subarray(0, 65_536);
-    const start = performance.now();
+    const cpu = cpuClock();
     hashed("relaxed", new Array<Buffer>(16).fill(piece));
-    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(cpu()).toBeLessThan(1_000);
   }
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
 import { decodeWords } from "../../src/mail/encoded-word.ts";
+import { cpuClock } from "../fakes/cpu-clock.ts";
 
 test.each([
   ["plain text", "plain text"],
@@ -49,9 +50,9 @@ test("never throws", () => {
 });
 
 test("takes linear time on words that never end", () => {
-  const started = performance.now();
+  const cpu = cpuClock();
   decodeWords("=?utf-8?Q?".repeat(100_000));
   decodeWords("=?utf-8?Q?".repeat(100_000) + "?=");
   decodeWords("=?a?Q?b?= ".repeat(50_000));
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(cpu()).toBeLessThan(2_000);
 });

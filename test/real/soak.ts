@@ -113,9 +113,13 @@ function byMinute(samples: readonly Sample[]): number[] {
 /** Asks the policy service one question after the other, each about another triplet; resolves with how many were answered. */
 async function questions(port: number, paceMs: number, over: () => boolean): Promise<number> {
   const socket = connect(port, "127.0.0.1");
+  // once() below rejects when the connection breaks; between two questions nobody else would hear of it.
+  const broken: Error[] = [];
+  socket.on("error", (error) => broken.push(error));
   await once(socket, "connect");
   let answered = 0;
   while (!over()) {
+    if (broken[0] !== undefined) throw broken[0];
     const id = answered % 50_000;
     socket.write(
       `request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=198.51.${id >> 8}.${id & 255}\nclient_name=unknown\nhelo_name=h\nsender=s${id}@far.example\nrecipient=u1@ours.example\ninstance=${id}\n\n`,

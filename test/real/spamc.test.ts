@@ -63,7 +63,10 @@ function ask(at: Endpoint["at"], octets: Buffer): Promise<string> {
     const socket = connect(at as { path: string });
     const heard: Buffer[] = [];
     socket.on("data", (piece: Buffer) => heard.push(piece));
-    socket.on("error", reject);
+    // Who closes before it has read all resets the connection; what it said before counts.
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ECONNRESET" && error.code !== "EPIPE") reject(error);
+    });
     socket.on("close", () => resolve(Buffer.concat(heard).toString("latin1")));
     socket.end(octets);
   });
@@ -106,6 +109,7 @@ function spamc(
     let out = "";
     child.stdout.on("data", (piece: Buffer) => (out += piece.toString("latin1")));
     child.on("close", (code) => resolve({ code: code ?? -1, out }));
+    child.stdin.on("error", () => undefined); // it may end without reading
     child.stdin.end(Buffer.from(letter, "latin1"));
   });
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseAddress } from "../../src/mail/address.ts";
 import { compileRules, compilingRules } from "../../src/ruleset/compile.ts";
 import { inTurns } from "../../src/sys/turns.ts";
+import { cpuClock } from "../fakes/cpu-clock.ts";
 
 const FACTS = { modes: [], hasOutgoing: false };
 const lines = (count: number): string =>
@@ -40,9 +41,9 @@ describe("compilingRules", () => {
     };
     setImmediate(turn);
     const source = new Map([["senders.rules", lines(100_000)]]);
-    const start = performance.now();
+    const cpu = cpuClock();
     const compiled = await inTurns(compilingRules(source, FACTS));
-    const ms = performance.now() - start;
+    const ms = cpu();
     going = false;
     expect("ok" in compiled).toBe(true);
     expect(ms / turns).toBeLessThan(30);

@@ -4,6 +4,7 @@ import { addressList } from "../../src/ruleset/addresses.ts";
 import { clientList } from "../../src/ruleset/networks.ts";
 import { globTest, regexTest } from "../../src/ruleset/patterns.ts";
 import { address } from "../fakes/message.ts";
+import { cpuClock } from "../fakes/cpu-clock.ts";
 
 describe("addresses", () => {
   test.each([
@@ -72,10 +73,10 @@ describe("addresses", () => {
   test("a hundred thousand entries are looked up, not walked", () => {
     const list = addressList();
     for (let i = 0; i < 100_000; i++) list.add(`user${i}@example.com`, i);
-    const started = performance.now();
+    const cpu = cpuClock();
     for (let i = 0; i < 10_000; i++)
       expect(list.all(address("user99999@example.com"))[0] === 99_999).toBe(true);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(cpu()).toBeLessThan(2000);
   });
 });
 
@@ -202,9 +203,9 @@ describe("globs and regular expressions", () => {
   test("a pattern that stalls V8 is fast", () => {
     const compiled = regexTest("/^(a+)+$/");
     if ("error" in compiled) throw new Error(compiled.error);
-    const started = performance.now();
+    const cpu = cpuClock();
     expect(compiled.ok(`${"a".repeat(5000)}!`)).toBe(false);
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(cpu()).toBeLessThan(500);
   });
 });
 

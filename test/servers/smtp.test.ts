@@ -75,12 +75,12 @@ describe("what the library does otherwise", () => {
   test("greets at once, and the greeting does not wait for 100 ms", async () => {
     const { talk } = await start();
     const began = performance.now();
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 30; i++) {
       const talker = await talk();
       expect(await talker.reply()).toBe("220 h.example ESMTP postern");
       talker.end();
     }
-    expect(performance.now() - began).toBeLessThan(400);
+    expect(performance.now() - began).toBeLessThan(2500);
   });
 
   test("keeps the envelope byte for byte", async () => {
@@ -248,6 +248,7 @@ describe("what the library does otherwise", () => {
   test("answers a batch of commands in one write", async () => {
     const { where } = await start();
     const socket = connect(where as { port: number; host: string });
+    socket.on("error", () => {});
     await once(socket, "data");
     socket.write(
       "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nRCPT TO:<e@d.example>\r\nDATA\r\n",
@@ -288,7 +289,7 @@ describe("who may speak", () => {
     expect(await second.line()).toBeNull();
     first.end();
     second.end();
-    await vi.waitFor(() => expect(made.listener.connections).toBe(0));
+    await vi.waitFor(() => expect(made.listener.connections).toBe(0), 10_000);
     const third = await made.talk();
     expect(await third.reply()).toMatch(/^220/);
     third.end();
@@ -366,15 +367,15 @@ describe("when things go wrong", () => {
     const talker = await made.talk();
     await upToData(talker);
     talker.send("x".repeat(octets));
-    if (octets < 256 * 1024) await vi.waitFor(() => expect(made.room.held).toBe(octets));
-    else await vi.waitFor(() => expect(spoolFiles()).toBe(1));
+    if (octets < 256 * 1024) await vi.waitFor(() => expect(made.room.held).toBe(octets), 10_000);
+    else await vi.waitFor(() => expect(spoolFiles()).toBe(1), 10_000);
     talker.end();
-    await vi.waitFor(() => expect(made.listener.connections).toBe(0));
+    await vi.waitFor(() => expect(made.listener.connections).toBe(0), 10_000);
     expect(made.ended).toEqual(["a"]);
     expect(made.room.held).toBe(0);
     expect(made.received).toEqual([]);
     expect(made.errors).toEqual([]);
-    await vi.waitFor(() => expect(spoolFiles()).toBe(0));
+    await vi.waitFor(() => expect(spoolFiles()).toBe(0), 10_000);
   });
 
   test("a client that leaves while its message is judged is seen, and the spool stays until the end", async () => {
@@ -391,7 +392,7 @@ describe("when things go wrong", () => {
     expect(spool.bytes).not.toBeNull();
     expect(made.ended).toEqual([]);
     answer([ok("too late")]);
-    await vi.waitFor(() => expect(made.listener.connections).toBe(0));
+    await vi.waitFor(() => expect(made.listener.connections).toBe(0), 10_000);
     expect(made.ended).toEqual(["a"]);
     expect(() => spool.bytes).toThrow();
   });
@@ -442,8 +443,8 @@ describe("when things go wrong", () => {
     talker.end();
     await once(talker.socket, "close");
     waiting.resolve(ok("come in", "2.1.0"));
-    await vi.waitFor(() => expect(made.ended).toEqual(["a"]));
-    await vi.waitFor(() => expect(made.listener.connections).toBe(0));
+    await vi.waitFor(() => expect(made.ended).toEqual(["a"]), 10_000);
+    await vi.waitFor(() => expect(made.listener.connections).toBe(0), 10_000);
   });
 
   test.each([
@@ -482,7 +483,7 @@ describe("when things go wrong", () => {
 
   test("a silent client is told 421, but not while it waits for us", async () => {
     const { called, answer, message } = held();
-    const made = await start({ idleMs: 60 }, { message });
+    const made = await start({ idleMs: 700 }, { message });
     const talker = await made.talk();
     await upToData(talker);
     talker.send(".\r\n");
@@ -492,14 +493,14 @@ describe("when things go wrong", () => {
     expect(await idle.reply()).toMatch(/^220/);
     expect(await idle.line()).toMatch(/^421 4\.4\.2 /);
     expect(await idle.line()).toBeNull();
-    expect(performance.now() - began).toBeGreaterThan(50);
+    expect(performance.now() - began).toBeGreaterThan(500);
     answer([ok("at last")]);
     expect(await talker.reply()).toBe("250 2.0.0 at last");
     expect(await talker.line()).toMatch(/^421 4\.4\.2 /);
   });
 
   test("DATA that trickles for too long is cut off", async () => {
-    const made = await start({ dataMs: 40 });
+    const made = await start({ dataMs: 300 });
     const talker = await made.talk();
     await upToData(talker);
     const drip = setInterval(() => talker.send("x"), 5);

@@ -96,11 +96,11 @@ describe.skipIf(missing !== null)(
       await requests.next("mx1", "p1", null);
       expect(await requests.next("mx1", "p2", null)).toBeNull();
       expect(await requests.next("mx1", "p2", 60_000)).toBeNull();
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      await new Promise((resolve) => setTimeout(resolve, 1100));
       await requests.keep("mx1", number, "p1");
-      expect(await requests.next("mx1", "p2", 50)).toBeNull();
-      await new Promise((resolve) => setTimeout(resolve, 60));
-      expect(await requests.next("mx1", "p2", 50)).toEqual({ number, text: "do" });
+      expect(await requests.next("mx1", "p2", 1000)).toBeNull();
+      await new Promise((resolve) => setTimeout(resolve, 1100));
+      expect(await requests.next("mx1", "p2", 1000)).toEqual({ number, text: "do" });
     });
 
     it("withdraws what nobody has taken, and drops what has expired", async () => {

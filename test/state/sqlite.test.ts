@@ -115,12 +115,12 @@ describe("the embedded store", () => {
       size: 7,
     });
     const now = Date.now();
-    await store.filed.note("a", [file("1"), file("2")], 1000, now);
-    await store.filed.note("b", [file("1")], 5000, now);
+    await store.filed.note("a", [file("1"), file("2")], 60_000, now);
+    await store.filed.note("b", [file("1")], 300_000, now);
     await store.filed.drop("a", ["1", "9"]);
     expect(await store.filed.list("a", now)).toEqual([file("2")]);
-    expect(await store.filed.list("a", now + 1000)).toEqual([]);
-    expect(await store.filed.list("b", now + 1000)).toEqual([file("1")]);
+    expect(await store.filed.list("a", now + 60_000)).toEqual([]);
+    expect(await store.filed.list("b", now + 60_000)).toEqual([file("1")]);
     await store.close();
   });
 

@@ -96,7 +96,7 @@ describe("spool", () => {
     expect(isSpoolFile(fd)).toBe(true);
     spool.dispose();
     await expect(text(spool)).rejects.toThrow(/disposed/);
-    await vi.waitFor(() => expect(isSpoolFile(fd)).toBe(false));
+    await vi.waitFor(() => expect(isSpoolFile(fd)).toBe(false), 10_000);
   });
 
   test("a file that is lent stays open until it is released, whoever disposes", async () => {
@@ -110,7 +110,7 @@ describe("spool", () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(isSpoolFile(two.descriptor)).toBe(true);
     two.release();
-    await vi.waitFor(() => expect(isSpoolFile(two.descriptor)).toBe(false));
+    await vi.waitFor(() => expect(isSpoolFile(two.descriptor)).toBe(false), 10_000);
   });
 
   test("a read under way when the spool is disposed of ends, the next fails", async () => {
@@ -122,7 +122,7 @@ describe("spool", () => {
     spool.dispose();
     expect((await first).value).toEqual(Buffer.alloc(128 * 1024, 7));
     await expect(reader.next()).rejects.toThrow(/disposed/);
-    await vi.waitFor(() => expect(isSpoolFile(fd)).toBe(false));
+    await vi.waitFor(() => expect(isSpoolFile(fd)).toBe(false), 10_000);
   });
 
   test("lends one buffer to each of several readers, slow ones too", async () => {
@@ -155,7 +155,7 @@ describe("spool", () => {
     spool.dispose();
     expect((await first).value).toEqual(Buffer.alloc(128 * 1024, 7));
     await expect(reader.next()).rejects.toThrow(/disposed/);
-    await vi.waitFor(() => expect(isSpoolFile(fd)).toBe(false));
+    await vi.waitFor(() => expect(isSpoolFile(fd)).toBe(false), 10_000);
   });
 
   test("a reader that leaves early harms no other", async () => {

@@ -39,6 +39,7 @@ function filter(file: string, args: readonly string[], input: Buffer): Promise<B
           new Error(`${file} ${args[1] ?? ""}: exit ${code}: ${Buffer.concat(err).toString()}`),
         );
     });
+    child.stdin.on("error", () => undefined); // a program may end without reading its input
     child.stdin.end(input);
   });
 }

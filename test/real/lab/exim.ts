@@ -276,10 +276,11 @@ function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     socket.once("data", () => {
-      socket.destroy();
       resolve(true);
+      socket.destroy();
     });
-    socket.once("error", () => resolve(false));
+    socket.on("error", () => undefined);
+    socket.once("close", () => resolve(false));
   });
 }
 

@@ -84,6 +84,7 @@ function oracle(files: readonly string[], cf: string, port: number): Promise<Map
       const told = lines.map((line) => JSON.parse(line) as Told);
       return resolve(new Map(told.map((one) => [one.file, one])));
     });
+    child.stdin.on("error", () => undefined); // its exit code tells
     child.stdin.end(files.map((file) => `${file}\n`).join(""));
   });
 }

@@ -1,5 +1,6 @@
 // Runs html.pl beside: what the real HTML::Parser and SpamAssassin's own renderer make of the same octets; and the same of ours.
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { isDeepStrictEqual } from "node:util";
 import { attributesOf } from "../../../src/spamrules/html/attributes.ts";
@@ -38,6 +39,8 @@ export async function askPerl(jobs: readonly Job[]): Promise<Answer[]> {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...process.env, PERL_HASH_SEED: "1" },
   });
+  // One that ends early gives too few answers.
+  perl.stdin.on("error", () => undefined);
   const answers: Answer[] = [];
   perl.stdout.setEncoding("latin1");
   const lines = createInterface({ input: perl.stdout, crlfDelay: Infinity });
@@ -49,7 +52,8 @@ export async function askPerl(jobs: readonly Job[]): Promise<Answer[]> {
       /[\x7f-\xff]/g,
       (high) => `\\u00${high.charCodeAt(0).toString(16)}`,
     );
-    if (!perl.stdin.write(`${line}\n`)) await new Promise((go) => perl.stdin.once("drain", go));
+    if (!perl.stdin.write(`${line}\n`) && !perl.stdin.destroyed)
+      await Promise.race([once(perl.stdin, "drain"), done]);
   }
   perl.stdin.end();
   await done;

@@ -55,6 +55,7 @@ export async function runTest(file: string, places: TestPlaces): Promise<Outcome
         ...(ours ? { POSTERN_ENGINE: socket } : { SPAMASSASSIN_SCRIPT: places.script }),
       },
     });
+    child.stdin.on("error", () => undefined);
     child.stdin.end();
     const [out, said] = await Promise.all([text(child.stdout), text(child.stderr)]);
     return outcomeOf(file, out, said);
