@@ -8,22 +8,61 @@ export class ConfigError extends Error {
   readonly code = "CONFIG";
 }
 
-/** What the schema did not like, a line for each key. */
-export function located(issue: z.core.$ZodIssue, text: string, file: string): string[] {
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => {
-      const path = [...issue.path, key];
+/** What the schema did not like, a line for each key, in the order of the file. */
+export function located(
+  issues: readonly z.core.$ZodIssue[],
+  text: string,
+  file: string,
+): readonly string[] {
+  const told = new Set<string>();
+  const found: { line: number; what: string }[] = [];
+  const tell = (path: readonly PropertyKey[], what: string): void => {
+    // One mistake can break several conditions of a key; the first one says what is wanted.
+    const key = JSON.stringify(path.map(String));
+    if (!told.has(key)) found.push({ line: lineOf(text, path), what });
+    told.add(key);
+  };
+  for (const issue of issues) {
+    if (issue.code === "unrecognized_keys") {
       const known = keysAt(issue.path);
-      return `${file}:${lineOf(text, path)}: unknown key "${dotted(path)}"${suggestion(key, known)}`;
-    });
+      for (const key of issue.keys) {
+        const path = [...issue.path, key];
+        const hint = elsewhere(key) || suggestion(key, known);
+        tell(path, `unknown key "${dotted(path)}"${hint}`);
+      }
+    } else tell(issue.path, `${dotted(issue.path)}${entry(issue.path)}: expected ${wanted(issue)}`);
   }
-  const wanted =
-    issue.code === "invalid_value"
-      ? `one of ${issue.values.map((v) => `"${String(v)}"`).join(", ")}`
-      : issue.message;
-  return [
-    `${file}:${lineOf(text, issue.path)}: ${dotted(issue.path)}: expected ${wanted.replace(/^Invalid input: expected /, "")}`,
-  ];
+  return found.sort((a, b) => a.line - b.line).map(({ line, what }) => `${file}:${line}: ${what}`);
+}
+
+function wanted(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_value")
+    return `one of ${issue.values.map((v) => `"${String(v)}"`).join(", ")}`;
+  // A message of the schema's own stands as it is.
+  const own = !/^(Invalid|Too) /.test(issue.message);
+  if (own) return issue.message;
+  if (issue.code === "too_small") return `at least ${issue.minimum}${thing(issue.origin)}`;
+  if (issue.code === "too_big") return `at most ${issue.maximum}${thing(issue.origin)}`;
+  return issue.code === "invalid_type" && issue.expected === "array"
+    ? 'a list, such as ["…"]'
+    : issue.message.replace(/^Invalid input: expected /, "");
+}
+
+const thing = (origin: string): string =>
+  origin === "array" ? " entries" : origin === "string" ? " characters" : "";
+
+/** Which entry of a list it is, counted from one. */
+function entry(path: readonly PropertyKey[]): string {
+  const last = path.at(-1);
+  return typeof last === "number" ? ` (entry ${last + 1})` : "";
+}
+
+/** The tables that have a key that was written into another one. */
+function elsewhere(key: string): string {
+  const tables = Object.keys(schema.shape).filter((name) => keysOf(name).includes(key));
+  if (tables.length === 0) return "";
+  const names = tables.map((name) => (keysAt([name]).length > 0 ? `[${name}]` : `[[${name}]]`));
+  return ` (it is a key of ${names.join(" and ")})`;
 }
 
 const dotted = (path: readonly PropertyKey[]): string =>
@@ -31,6 +70,9 @@ const dotted = (path: readonly PropertyKey[]): string =>
     .filter((part) => typeof part !== "number")
     .map(String)
     .join(".");
+
+/** The keys of a table, or of each of several: [[listener]]. */
+const keysOf = (name: string): string[] => [...keysAt([name]), ...keysAt([name, 0])];
 
 /** The keys that the schema knows at a path. */
 function keysAt(path: readonly PropertyKey[]): string[] {

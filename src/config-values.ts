@@ -11,13 +11,16 @@ const UNITS: Readonly<Record<string, number>> = {
 };
 const SPANS: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
 
+const A_TIME = 'a time such as "80s", "5m", "30d"';
+const A_SIZE = 'a size such as "100M"';
+
 /** "30d", "80s", "500ms" → milliseconds. */
 export const duration = (
   fallback: string,
 ): z.ZodPipe<z.ZodDefault<z.ZodString>, z.ZodTransform<number, string>> =>
   z
-    .string()
-    .regex(/^\d+(ms|s|m|h|d)$/, 'a time such as "80s", "5m", "30d"')
+    .string(A_TIME)
+    .regex(/^\d+(ms|s|m|h|d)$/, A_TIME)
     .default(fallback)
     .transform((text) => {
       const unit = /[a-z]+$/.exec(text)?.[0] ?? "s";
@@ -32,10 +35,10 @@ export const octets = (
   z.ZodTransform<number, string | number>
 > =>
   z
-    .union([
-      z.number().int().nonnegative(),
-      z.string().regex(/^\d+[kmgt]?$/i, 'a size such as "100M"'),
-    ])
+    .union(
+      [z.number().int(A_SIZE).nonnegative(A_SIZE), z.string().regex(/^\d+[kmgt]?$/i, A_SIZE)],
+      A_SIZE,
+    )
     .default(fallback)
     .transform((size) => {
       if (typeof size === "number") return size;

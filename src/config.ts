@@ -75,9 +75,7 @@ export function parseConfig(text: string, file: string): Config {
   }
   const result = schema.safeParse(raw);
   if (!result.success) {
-    throw new ConfigError(
-      result.error.issues.flatMap((issue) => located(issue, text, file)).join("\n"),
-    );
+    throw new ConfigError(located(result.error.issues, text, file).join("\n"));
   }
   checkConsistency(result.data, text, file);
   const rulesDir = result.data.server.rules_dir;

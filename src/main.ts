@@ -1,10 +1,12 @@
 // The command line: `postern <command> …`. Finds the command, runs it, sets the exit code (0 ok, 1 failure, 2 configuration;
 // scan: 3 stopped). Commands are loaded when asked for, so that each starts fast.
 import cluster from "node:cluster";
+import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
+import { USAGE, USAGES } from "./cli/usage.ts";
 
 const COMMANDS: Readonly<
-  Record<string, () => Promise<(args: readonly string[]) => Promise<number>>>
+  Record<keyof typeof USAGES, () => Promise<(args: readonly string[]) => Promise<number>>>
 > = {
   serve: async () => (await import("./cli/serve.ts")).serve,
   scan: async () => (await import("./cli/scan.ts")).scan,
@@ -19,46 +21,56 @@ const COMMANDS: Readonly<
   doctor: async () => (await import("./cli/doctor.ts")).doctor,
 };
 
-const USAGE = `usage: postern <command> [--config FILE] …
-
-  serve [--log-format text|json]         run the server
-  scan FILE…|DIR…|-                      judge messages without delivering them, and say why
-  rules check|show                       check the rule files and run their cases; show them in effective order
-  rules diff DIR                         which verdicts of recorded mail the rules in DIR would change
-  quarantine list|show|release|delete|expire|digest|rotate-key
-  greylist list|explain|allow|clear      why a sender waits, and what to do about it
-  learn --spam|--ham|--forget PATH…      teach Bayes from messages, or take it back; --dump says what it knows
-  history list|explain ID                what was decided about a message, and why
-  stats [--hours N|--days N] [--top …]   what came and what became of it
-  user add|del|list                      mailboxes, their passwords and aliases
-  dkim keygen DOMAIN SELECTOR            a key to sign outgoing mail with, and the DNS record for it
-  doctor                                 ask everything that postern depends on, and say what to do
-
-exit codes: 0 ok, 1 failure, 2 configuration; scan: 0 delivered, 3 stopped
-`;
-
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...args] = argv;
-  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    process.stdout.write(USAGE);
-    return name === undefined ? 2 : 0;
+  if (name === undefined) {
+    process.stderr.write(USAGE);
+    return 2;
   }
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (load === undefined) {
+  if (name === "help" || name === "--help" || name === "-h") {
+    const [about = ""] = args;
+    process.stdout.write(isCommand(about) ? USAGES[about] : USAGE);
+    return 0;
+  }
+  if (name === "--version" || name === "-V") {
+    process.stdout.write(`postern ${version()} on Node ${process.version}\n`);
+    return 0;
+  }
+  if (!isCommand(name)) {
     const { suggestion } = await import("./ruleset/suggest.ts");
     process.stderr.write(
       `postern: no command "${name}"${suggestion(name, Object.keys(COMMANDS))}\n${USAGE}`,
     );
     return 2;
   }
-  return (await load())(args);
+  if (asksForHelp(args)) {
+    process.stdout.write(USAGES[name]);
+    return 0;
+  }
+  return (await COMMANDS[name]())(args).catch((error: unknown) => failure(error, USAGES[name]));
+}
+
+function isCommand(name: string): name is keyof typeof USAGES {
+  return Object.hasOwn(COMMANDS, name);
+}
+
+/** Whether --help stands where an option may stand. */
+function asksForHelp(args: readonly string[]): boolean {
+  const options = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  return options.includes("--help") || options.includes("-h");
+}
+
+function version(): string {
+  const file = new URL("../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
 /** Errors of the operator are told in a line each; everything else is a fault of ours and shows where. */
-function failure(error: unknown): number {
+function failure(error: unknown, usage = ""): number {
   const code = (error as { code?: unknown }).code;
   if (code === "CONFIG" || code === "RULES" || code === "USAGE") {
     process.stderr.write(`postern: ${(error as Error).message.replaceAll("\n", "\npostern: ")}\n`);
+    if (code === "USAGE") process.stderr.write(usage);
     return 2;
   }
   const expected =
@@ -73,5 +85,5 @@ enableCompileCache();
 if (cluster.isWorker) {
   await (await import("./worker.ts")).work();
 } else {
-  process.exitCode = await main(process.argv.slice(2)).catch(failure);
+  process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => failure(error));
 }

@@ -43,9 +43,39 @@ describe("errors name file and line", () => {
     [
       "folder name that leaves the mailbox",
       '[delivery]\ncreate_folders = ["Junk", "../x"]\n',
-      /:2: delivery\.create_folders: expected a folder name$/,
+      /:2: delivery\.create_folders \(entry 2\): expected a folder name$/,
     ],
     ["bad network", '[networks]\ninternal = ["10.0.0.0/33"]\n', /:2: networks\.internal/],
+    [
+      "a time without a unit",
+      "[greylist]\ndelay = 300\n",
+      /:2: greylist\.delay: expected a time such as "80s", "5m", "30d"$/,
+    ],
+    [
+      "a size below zero",
+      "[quarantine]\nmax_size = -4\n",
+      /:2: quarantine\.max_size: expected a size such as "100M"$/,
+    ],
+    [
+      "one endpoint that is no list",
+      '[clamd]\nendpoints = "unix:/run/clamav/clamd.ctl"\n',
+      /^[^\n]*:2: clamd\.endpoints: expected a list, such as \["…"\]$/,
+    ],
+    [
+      "a number that is too small",
+      "[limits]\nrecipients = 0\n",
+      /:2: limits\.recipients: expected at least 1$/,
+    ],
+    [
+      "a key of another table",
+      "[server]\nmessage_size = 1\n",
+      /:2: unknown key "server\.message_size" \(it is a key of \[limits\]\)$/,
+    ],
+    [
+      "a key of a listener above all tables",
+      'listen = "127.0.0.1:10024"\n',
+      /:1: unknown key "listen" \(it is a key of \[\[listener\]\]\)$/,
+    ],
     ["not TOML", "[server\n", /^\/etc\/postern\/postern\.toml:1: /],
     [
       "not loopback without allow",
@@ -65,7 +95,7 @@ describe("errors name file and line", () => {
     [
       "no clamd",
       '[clamd]\nendpoints = ["clamd.ctl"]\n',
-      /:2: clamd\.endpoints: expected an endpoint such as "unix:/,
+      /:2: clamd\.endpoints \(entry 1\): expected an endpoint such as "unix:/,
     ],
     [
       "a scan longer than its check",
@@ -75,7 +105,7 @@ describe("errors name file and line", () => {
     [
       "no spamd",
       '[spamd]\nendpoints = ["127.0.0.1:783"]\n',
-      /:2: spamd\.endpoints: expected an endpoint such as "unix:/,
+      /:2: spamd\.endpoints \(entry 1\): expected an endpoint such as "unix:/,
     ],
     [
       "a score longer than its check",
@@ -103,6 +133,12 @@ describe("errors name file and line", () => {
 
   it("tells all at once", () => {
     expect(errors("[server]\nwokers = 1\n[limits]\nparts = 0\n").split("\n")).toHaveLength(2);
+  });
+
+  it("tells them in the order of the file", () => {
+    const text = "[quarantine]\nmax_age = 3\n[limits]\nparts = 0\n[server]\nwokers = 1\n";
+    const lines = errors(text).split("\n");
+    expect(lines.map((line) => /toml:(\d+):/.exec(line)?.[1])).toEqual(["2", "4", "6"]);
   });
 });
 

@@ -6,7 +6,6 @@ import { canonicalDomain } from "../mail/address.ts";
 import { keyFile } from "../ruleset/dkim-lines.ts";
 import { parseCommand, UsageError } from "./options.ts";
 
-const USAGE = "usage: postern dkim keygen DOMAIN SELECTOR [--bits 2048|3072|4096 | --ed25519]";
 const BITS = new Set(["2048", "3072", "4096"]);
 const SELECTOR =
   /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
@@ -20,14 +19,15 @@ export async function dkim(args: readonly string[]): Promise<number> {
     ed25519: { type: "boolean" },
   });
   const [action, domainText = "", selectorText = "", ...more] = positionals;
-  if (action !== "keygen" || more.length > 0 || selectorText === "") throw new UsageError(USAGE);
+  if (action !== "keygen" || more.length > 0 || selectorText === "")
+    throw new UsageError("dkim keygen takes a DOMAIN and a SELECTOR");
   const domain = canonicalDomain(domainText);
   if (domain === null || domain.startsWith("[")) throw new UsageError(`no domain: ${domainText}`);
   const selector = selectorText.toLowerCase();
   if (!SELECTOR.test(selector)) throw new UsageError(`no selector: ${selectorText}`);
   const { bits } = values;
   if (bits !== undefined && (typeof bits !== "string" || !BITS.has(bits) || values["ed25519"]))
-    throw new UsageError(USAGE);
+    throw new UsageError("--bits is 2048, 3072 or 4096, and not for --ed25519");
   const key =
     values["ed25519"] === true
       ? generateKeyPairSync("ed25519").privateKey

@@ -17,6 +17,7 @@ import type {
 } from "../state/greylist-store.ts";
 import { mustWait, suspicions, type When } from "../verdict/suspicion.ts";
 import { terminalText } from "./escape.ts";
+import { USAGES } from "./usage.ts";
 
 export interface GreylistIo {
   readonly out: (text: string) => void;
@@ -35,12 +36,6 @@ export interface GreylistDeps {
   readonly now: () => number;
 }
 
-const USAGE = `usage: postern greylist list [--json] [--sender A] [--recipient A] [--limit 1000]
-       postern greylist explain --client IP --sender A --recipient A [--name N] [--helo H]
-       postern greylist allow SENDER RECIPIENT      this sender passes to this recipient from anywhere
-       postern greylist allow CLIENT                an IP address: its network waits no more
-       postern greylist clear SENDER RECIPIENT | CLIENT | --all
-`;
 const OPTIONS = {
   json: { type: "boolean" },
   all: { type: "boolean" },
@@ -81,13 +76,13 @@ export async function greylist(
     });
     const [command = "", ...words] = positionals;
     const allowed = Object.hasOwn(ALLOWED, command) ? ALLOWED[command] : undefined;
-    if (allowed === undefined) throw new Misused(`no such subcommand: "${command}"`);
+    if (allowed === undefined) throw new Misused(`needs one of ${Object.keys(ALLOWED).join(", ")}`);
     const stray = Object.keys(values).find((name) => !allowed.includes(name));
     if (stray !== undefined) throw new Misused(`${command} takes no --${stray}`);
     return await run(command, { flags: values, words, io, deps });
   } catch (error) {
     if (!(error instanceof Misused) && !(error instanceof TypeError)) throw error;
-    io.err(`postern greylist: ${error.message}\n${USAGE}`);
+    io.err(`postern greylist: ${error.message}\n${USAGES.greylist}`);
     return 2;
   }
 }

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import type { HistoryReader } from "../state/history-read.ts";
 import type { HistoryFinding, HistoryPart, HistoryRow } from "../state/history-row.ts";
 import { terminalJson, terminalText } from "./escape.ts";
+import { USAGES } from "./usage.ts";
 
 export interface HistoryDeps {
   readonly reader: Pick<HistoryReader, "rows" | "named">;
@@ -12,10 +13,6 @@ export interface HistoryDeps {
   readonly now: () => number;
 }
 
-const USAGE = `usage: postern history list [--hours N|--days 1] [--sender A] [--recipient A] [--client IP] [--category C]
-                            [--disposition D] [--symbol S] [--limit 50] [--json]
-       postern history explain ID [--json]      the mail id, the log id or the Message-ID
-`;
 const OPTIONS = {
   json: { type: "boolean" },
   hours: { type: "string" },
@@ -47,7 +44,7 @@ export function history(args: readonly string[], deps: HistoryDeps): number {
     throw new Misused("list, or explain with one ID");
   } catch (error) {
     if (!(error instanceof Misused) && !(error instanceof TypeError)) throw error;
-    deps.err(`postern history: ${error.message}\n${USAGE}`);
+    deps.err(`postern history: ${error.message}\n${USAGES.history}`);
     return 2;
   }
 }
@@ -153,7 +150,8 @@ function textOf(row: HistoryRow): string[] {
 function partLine(part: HistoryPart): string {
   const marks = [part.encrypted === true ? "encrypted" : "", ...(part.attributes ?? [])];
   const extra = [...marks, ...(part.defects ?? [])].filter((mark) => mark !== "");
-  return `  part ${part.path} ${part.type} [${part.kinds.join(",")}] ${part.size} octets ${part.names.join(" | ")}${extra.length > 0 ? ` (${extra.join(", ")})` : ""}`;
+  const names = part.names.length > 0 ? ` ${part.names.join(" | ")}` : "";
+  return `  part ${part.path} ${part.type} [${part.kinds.join(",")}] ${part.size} octets${names}${extra.length > 0 ? ` (${extra.join(", ")})` : ""}`;
 }
 
 /** The verdict of one recipient, what decided it, and every finding that counted, the decisive one first. */

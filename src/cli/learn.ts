@@ -7,6 +7,7 @@ import type { Label, TokenStore } from "../state/token-store.ts";
 import { terminalText } from "./escape.ts";
 import { messagesOf, sourceOf, type SourceMessage } from "./learn-sources.ts";
 import type { Progress } from "./progress.ts";
+import { USAGES } from "./usage.ts";
 
 export interface LearnDeps {
   readonly teacher: Teacher;
@@ -25,11 +26,6 @@ export interface LearnDeps {
   readonly now: () => number;
 }
 
-export const LEARN_USAGE = `usage: postern learn --spam|--ham PATH… [--mailbox ADDRESS]   files, directories, Maildirs, mbox; - reads standard input
-       postern learn --forget PATH…                           takes back what these messages taught
-       postern learn --forget-mailbox ADDRESS                 takes back all that the folders of a mailbox taught
-       postern learn --dump [--json]                          what was learned so far
-`;
 const OPTIONS = {
   spam: { type: "boolean" },
   ham: { type: "boolean" },
@@ -54,7 +50,7 @@ export async function learn(args: readonly string[], deps: LearnDeps): Promise<n
     return await run(values, positionals, deps);
   } catch (error) {
     if (!(error instanceof Misused) && !(error instanceof TypeError)) throw error;
-    deps.err(`postern learn: ${error.message}\n${LEARN_USAGE}`);
+    deps.err(`postern learn: ${error.message}\n${USAGES.learn}`);
     return 2;
   }
 }

@@ -11,6 +11,7 @@ import { isMailId } from "../sys/ids.ts";
 import { terminalLines, terminalText } from "./escape.ts";
 import { shownBy, type NodeEntry, type OtherNodes } from "./quarantine-nodes.ts";
 import { filterOf, LIST_FLAGS, listEntries, type ListFlags } from "./quarantine-list.ts";
+import { USAGES } from "./usage.ts";
 
 export interface QuarantineIo {
   /** Standard output and error. `out` resolves when more may be written. */
@@ -40,16 +41,6 @@ export interface QuarantineDeps {
   readonly deadlineMs: number;
 }
 
-const USAGE = `usage: postern quarantine list [--json] [--category C] [--sender S] [--recipient R] [--subject TEXT]
-                               [--since 2d] [--before 1d] [--larger 100K] [--smaller 5M]
-       postern quarantine show ID [--headers|--raw|--json]
-       postern quarantine release [--virus] ID [RECIPIENT…]
-       postern quarantine delete ID…
-       postern quarantine expire
-       postern quarantine digest [RECIPIENT…]   send the digest of the last day now
-       postern quarantine rotate-key            make every release link void that was sent so far
-S and R are addresses or @domain; ages are 30m, 12h, 2d, 1w
-`;
 const OPTIONS = {
   json: { type: "boolean" },
   headers: { type: "boolean" },
@@ -104,7 +95,7 @@ export async function quarantine(
   }
   const command = words.shift() ?? "";
   const allowed = Object.hasOwn(ALLOWED, command) ? ALLOWED[command] : undefined;
-  if (allowed === undefined) return usage(io, `no such subcommand: "${command}"`);
+  if (allowed === undefined) return usage(io, `needs one of ${Object.keys(ALLOWED).join(", ")}`);
   const stray = Object.keys(flags).find((name) => !allowed.includes(name));
   if (stray !== undefined) return usage(io, `${command} takes no --${stray}`);
   const told: Told = { flags, words, io, deps };
@@ -302,7 +293,7 @@ async function told(
 }
 
 function usage(io: QuarantineIo, problem: string): number {
-  io.err(`postern quarantine: ${terminalText(problem)}\n${USAGE}`);
+  io.err(`postern quarantine: ${terminalText(problem)}\n${USAGES.quarantine}`);
   return 2;
 }
 

@@ -29,9 +29,7 @@ export async function rules(args: readonly string[]): Promise<number> {
   const [verb, ...more] = positionals;
   if (verb === "diff" && more.length === 1) return diff(more[0] ?? "", parsed);
   if ((verb !== "check" && verb !== "show") || more.length > 0)
-    throw new UsageError(
-      "rules check | rules show | rules diff DIR [--days 7] [--limit 50] [--json]",
-    );
+    throw new UsageError("rules takes check, show, or diff with a DIR");
   const source = await readRules(config.server.rules_dir);
   if ("errors" in source) throw new RulesError(source.errors);
   const compiled = compileAll(source.ok, config);

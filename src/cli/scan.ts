@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { oneBuffer } from "../engine/report.ts";
 import { benchOf, surroundings } from "../judging.ts";
 import { configuredDns } from "../lookups.ts";
+import { canonicalIp } from "../mail/ip.ts";
 import type { Part } from "../mail/message.ts";
 import { readRules } from "../ruleset/source.ts";
 import { RulesError } from "../rules-live.ts";
@@ -82,11 +83,15 @@ function factsOf({ config, values }: Parsed): DryFacts {
   if (origin !== "inbound" && origin !== "outbound" && origin !== "auto") {
     throw new UsageError('--origin is "inbound", "outbound" or "auto"');
   }
+  const client = text("client");
+  const address = client === null ? null : canonicalIp(client);
+  if (client !== null && address === null)
+    throw new UsageError(`--client ${client} is no IP address`);
   const from = text("from");
   const recipients = Array.isArray(values["rcpt"]) ? values["rcpt"].map(String) : [];
   const domain = config.delivery.domains[0] ?? "localhost";
   return {
-    client: { address: text("client"), name: text("name"), helo: text("helo") },
+    client: { address, name: text("name"), helo: text("helo") },
     sender: from === null || from === "" || from === "<>" ? null : from,
     recipients: recipients.length > 0 ? recipients : [`user@${domain}`],
     mode,
@@ -225,5 +230,5 @@ function textOf(report: ScanReport): string {
   }
   const spent = Object.entries(report.timings).map(([name, ms]) => `${name} ${ms} ms`);
   lines.push(`  ${spent.join(", ")}`);
-  return `${lines.map((line) => line.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "?")).join("\n")}\n`;
+  return `${lines.map((line) => line.trimEnd().replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "?")).join("\n")}\n`;
 }

@@ -15,6 +15,7 @@ import {
 import { ranking, stackedBar } from "./bars.ts";
 import { terminalJson, terminalText } from "./escape.ts";
 import { boundsOf, sumsOf, type Slot, type Sums } from "./stats-sums.ts";
+import { USAGES } from "./usage.ts";
 
 export interface StatsDeps {
   readonly store: StatsStore;
@@ -25,8 +26,6 @@ export interface StatsDeps {
   readonly now: () => number;
 }
 
-const USAGE = `usage: postern stats [--hours 24 | --days N] [--top senders|recipients|symbols] [--limit 10] [--json | --csv]
-`;
 const OPTIONS = {
   hours: { type: "string" },
   days: { type: "string" },
@@ -54,7 +53,7 @@ export async function stats(args: readonly string[], deps: StatsDeps): Promise<n
     wanted = wantedIn(args);
   } catch (error) {
     if (!(error instanceof Misused) && !(error instanceof TypeError)) throw error;
-    deps.err(`postern stats: ${error.message}\n${USAGE}`);
+    deps.err(`postern stats: ${error.message}\n${USAGES.stats}`);
     return 2;
   }
   const { span, number, top, limit } = wanted;

@@ -12,6 +12,7 @@ import { mailstore } from "../mailstore/maildir.ts";
 import { alone, replaceFile, textOf, withLine } from "./user-file.ts";
 import { hashed, newPassword, passwordProblem } from "./user-password.ts";
 import type { Scheme } from "./user-password.ts";
+import { USAGES } from "./usage.ts";
 
 export interface UserIo {
   readonly stdin: AsyncIterable<Buffer | string>;
@@ -30,11 +31,6 @@ export interface UserOptions {
   readonly hostname: string;
 }
 
-const USAGE = `usage: postern user add ADDRESS [--quota SIZE] [--password-stdin] [--scheme sha512-crypt|argon2id]
-       postern user add --batch [--quota SIZE] [--scheme …]    lines "ADDRESS" or "ADDRESS,PASSWORD" on standard input
-       postern user del ADDRESS      the mailbox and its mail stay
-       postern user list [--json]
-`;
 /** A batch of more lines than this is taken for the wrong file. */
 const MAX_BATCH = 100_000;
 const MAX_INPUT = 32 * 1024 * 1024;
@@ -56,7 +52,7 @@ export async function user(
   if (command === "add") return flags.batch ? addBatch(run) : addOne(run);
   if (command === "del") return remove(run);
   if (command === "list") return list(run);
-  return usage(io, `unknown command: user ${command}`);
+  return usage(io, "needs one of add, del, list");
 }
 
 interface Flags {
@@ -75,7 +71,7 @@ interface Run {
 }
 
 function usage(io: UserIo, problem: string): number {
-  io.stderr.write(problem === "" ? USAGE : `${problem}\n${USAGE}`);
+  io.stderr.write(problem === "" ? USAGES.user : `postern user: ${problem}\n${USAGES.user}`);
   return 2;
 }
 
