@@ -102,8 +102,19 @@ function aboutRules(data: EngineData): Promise<AboutRules | { readonly failed: s
   });
 }
 
+/** The mistakes for which a running server keeps the rules that it has. */
+export async function mistakes(
+  config: Config,
+  problems: readonly Problem[],
+): Promise<readonly Problem[]> {
+  return (await ownProblems(config, problems)).filter(({ mild }) => mild !== true);
+}
+
 /** Those of whole files, and those that are not about lines that sa-update brought: it has looked at these itself. */
-async function ownProblems(config: Config, problems: readonly Problem[]): Promise<Problem[]> {
+async function ownProblems(
+  config: Config,
+  problems: readonly Problem[],
+): Promise<readonly Problem[]> {
   const { ruleDirs, siteDirs } = await spamRuleDirectories(config);
   const brought = siteDirs.length > 0 ? ruleDirs : [];
   return problems.filter(

@@ -70,7 +70,10 @@ describe("new spam rules", () => {
   it("do for all that, in what sa-update brings, and for what may be of a plugin", async () => {
     await begin();
     await write("updates/20_stock.cf", `${GOOD}body X /her(on/\n`);
-    await write("site/local.cf", "razor_config x\nno_such_thing 1\n");
+    await write(
+      "site/local.cf",
+      "razor_config x\nno_such_thing 1\nloadplugin Mail::SpamAssassin::Plugin::Foo\n",
+    );
     expect(await faults()).toEqual([]);
     expect(
       told.some((text) => text.startsWith('site/local.cf:2: "no_such_thing" is not known')),

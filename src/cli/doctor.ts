@@ -16,6 +16,7 @@ import { ok, warning, wrong, type Finding } from "./doctor-finding.ts";
 import { redisFindings } from "./doctor-redis.ts";
 import { spamdFindings } from "./doctor-spamd.ts";
 import { sqliteFindings } from "./doctor-sqlite.ts";
+import { aboutSpamRules } from "./spam-rules-about.ts";
 import { parseCommand, UsageError } from "./options.ts";
 
 export async function doctor(args: readonly string[]): Promise<number> {
@@ -33,6 +34,7 @@ export async function doctor(args: readonly string[]): Promise<number> {
 
 const ASKS: readonly ((config: Config) => Promise<Finding[]>)[] = [
   rules,
+  spamRules,
   directories,
   space,
   sqliteFindings,
@@ -52,6 +54,27 @@ async function rules(config: Config): Promise<Finding[]> {
   return [
     ok(`rules ${compiled.ok.version} in ${config.server.rules_dir} compile`),
     ...compiled.warnings.map((w) => warning(errorText(w))),
+  ];
+}
+
+async function spamRules(config: Config): Promise<Finding[]> {
+  const { engine } = config.spam;
+  if (engine !== "native" && engine !== "both") return [];
+  const source = await readRules(config.server.rules_dir);
+  // What is wrong with the rule files has been told.
+  if ("errors" in source) return [];
+  const about = await aboutSpamRules(config, source.ok);
+  if (about === null)
+    return [
+      wrong(
+        "there are no spam rules: install SpamAssassin's (sa-update), or name [spam] rule_dirs",
+      ),
+    ];
+  return [
+    ...about.errors.map((error) =>
+      wrong(`${errorText(error)}: a running postern keeps its old spam rules until that is mended`),
+    ),
+    ok(`${about.text}, ${about.warnings.length} warnings (postern rules check names them)`),
   ];
 }
 

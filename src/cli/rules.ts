@@ -15,8 +15,7 @@ import { parseCommand, UsageError, type Parsed } from "./options.ts";
 import { replayer } from "../replay.ts";
 import type { Config } from "../config.ts";
 import type { RuleSource } from "../ruleset/source.ts";
-import { readSpamRules, spamRuleDirectories } from "../spam-rules.ts";
-import { cachedScorer } from "../spamrules/score.ts";
+import { aboutSpamRules } from "./spam-rules-about.ts";
 import { rulesDiff } from "./rules-diff.ts";
 
 export async function rules(args: readonly string[]): Promise<number> {
@@ -39,8 +38,15 @@ export async function rules(args: readonly string[]): Promise<number> {
     return 0;
   }
   for (const warning of compiled.warnings) process.stdout.write(`warning: ${errorText(warning)}\n`);
-  await checkSpamRules(config, source.ok);
-  const bench = benchOf(source.ok, config);
+  const taken = await checkSpamRules(config, source.ok);
+  const passed = await runCases(source.ok, config, compiled.ok.version);
+  if (!taken) return 2;
+  return passed ? 0 : 1;
+}
+
+/** Judges every case and tells those that came out otherwise; whether none did. */
+async function runCases(source: RuleSource, config: Config, version: string): Promise<boolean> {
+  const bench = benchOf(source, config);
   const around = surroundings(config);
   const judge: CaseJudge = async (facts, message) => {
     // A case stands for itself: its recipients are ours unless it is about outbound mail, whatever the domains here are.
@@ -55,7 +61,7 @@ export async function rules(args: readonly string[]): Promise<number> {
       symbols: verdict.findings.map((finding) => finding.symbol),
     }));
   };
-  const { cases, errors } = casesOf(source.ok);
+  const { cases, errors } = casesOf(source);
   if (errors.length > 0) throw new RulesError(errors);
   let failed = 0;
   for (const test of cases) {
@@ -64,23 +70,25 @@ export async function rules(args: readonly string[]): Promise<number> {
     for (const complaint of complaints) process.stdout.write(`${complaint}\n`);
   }
   process.stdout.write(
-    `rules ${compiled.ok.version} from ${config.server.rules_dir}: ${cases.length - failed} of ${cases.length} cases passed\n`,
+    `rules ${version} from ${config.server.rules_dir}: ${cases.length - failed} of ${cases.length} cases passed\n`,
   );
-  return failed === 0 ? 0 : 1;
+  return failed === 0;
 }
 
-/** What SpamAssassin's rules are, and which of their lines were not understood: that is never an error, nor is it with SpamAssassin. */
-async function checkSpamRules(config: Config, source: RuleSource): Promise<void> {
-  const data = await readSpamRules(config, source);
-  if (data === null) return;
-  const { about } = cachedScorer(data);
-  for (const { file, line, message } of about.problems)
-    process.stdout.write(`warning: ${file}:${line}: ${terminalText(message)}\n`);
-  const { ruleDirs, siteDirs } = await spamRuleDirectories(config);
-  const from = ruleDirs.length > 0 ? [...ruleDirs, ...siteDirs] : ["rules/spam", ...siteDirs];
+/** What SpamAssassin's rules are, and which of their lines were not understood; whether a running server would take them. */
+async function checkSpamRules(config: Config, source: RuleSource): Promise<boolean> {
+  const about = await aboutSpamRules(config, source);
+  if (about === null) return true;
+  for (const warning of about.warnings)
+    process.stdout.write(`warning: ${terminalText(errorText(warning))}\n`);
+  for (const error of about.errors)
+    process.stdout.write(`error: ${terminalText(errorText(error))}\n`);
   process.stdout.write(
-    `spam rules ${about.version.slice(0, 10)} from ${from.join(", ")}: ${about.rules} rules, ${about.problems.length} problems\n`,
+    `${about.text}, ${about.errors.length} errors, ${about.warnings.length} warnings\n`,
   );
+  if (about.errors.length > 0)
+    process.stdout.write("a running postern keeps its old spam rules until that is mended\n");
+  return about.errors.length === 0;
 }
 
 /** The recorded mail of some days under the rules in `dir`. */

@@ -1,7 +1,7 @@
 // The lines that set what is no list and no rule: networks, headers, report, and every plain setting by the form of its value.
 import { cidrs, holds, network } from "./cidr.ts";
 import type { Network } from "./cidr.ts";
-import { INVALID, MISSING, complain, under } from "./draft.ts";
+import { INVALID, MISSING, complain, remark, under } from "./draft.ts";
 import type { Draft, Header, LineReader, LineReaders, NetworkList } from "./draft.ts";
 import { addAddresses, bare } from "./list-lines.ts";
 import { pluginFile } from "./plugin-files.ts";
@@ -176,7 +176,13 @@ function loadPlugin(draft: Draft, value: string, directive: string): string | un
   const [, name, file] = /^((?:\w+::){0,10}\w+)(?:[\t-\r ]+(\S+\.pm))?$/i.exec(value) ?? [];
   if (name === undefined) return value === "" ? MISSING : INVALID;
   const plugin = pluginNamed(name);
-  if (plugin === null) return `${name} is Perl code that is not run here; it counts as not loaded`;
+  if (plugin === null) {
+    remark(
+      draft,
+      `${directive}: ${name} is Perl code that is not run here; it counts as not loaded`,
+    );
+    return undefined;
+  }
   if (draft.plugins.has(plugin)) return undefined;
   if (file !== undefined && draft.absent.has(pluginFile(draft.place.file, file)))
     return directive === "tryplugin"
