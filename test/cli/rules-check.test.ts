@@ -12,7 +12,7 @@ let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "postern-rules-"));
   for (const name of ["updates", "site", "rules"]) await mkdir(join(dir, name));
-  await writeFile(join(dir, "rules/policy.rules"), "fate virus any any reject\n");
+  await writeFile(join(dir, "rules/policy.rules"), "fate virus any any discard keep\n");
   await writeFile(join(dir, "updates/20_stock.cf"), "body HERON /heron/\nscore HERON 1\n");
   await writeFile(
     join(dir, "postern.toml"),
