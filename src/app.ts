@@ -1,7 +1,7 @@
 // A worker's listeners: starts them over the rooms that they share, and stops them. Used by worker.ts and tests.
 import type { Config } from "./config.ts";
 import { openStore } from "./open-store.ts";
-import { whereOf } from "./listen-address.ts";
+import { listenTrouble, whereOf } from "./listen-address.ts";
 import type { RuleSource } from "./ruleset/source.ts";
 import type { Listener } from "./servers/listener.ts";
 import type { SmtpListener } from "./servers/smtp.ts";
@@ -56,7 +56,7 @@ export async function startApp(
       const mode = !asked && entry.role === "filter" ? `, ${entry.mode}` : "";
       listening.push(`${entry.listen} (${what}${mode})`);
     } catch (error) {
-      const why = `${entry.listen} (${what}): ${(error as Error).message}`;
+      const why = `${entry.listen} (${what}): ${listenTrouble(error)}`;
       // Defaults step aside for whoever has the port, but a filter that does not filter must not look as if it ran.
       if (config.file !== null || (!asked && entry.role === "filter")) {
         // Those that listen already may have taken connections, beside the workers that we were to follow.

@@ -4,7 +4,7 @@ import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import type { Server } from "node:http";
 import type { Config } from "./config.ts";
 import type { ListenerConfig } from "./config-schema.ts";
-import { hostOf, portOf } from "./listen-address.ts";
+import { hostOf, listenTrouble, portOf } from "./listen-address.ts";
 import { networks } from "./mail/ip.ts";
 import { httpServer, type HttpOptions } from "./servers/http.ts";
 import { setSocketOwner } from "./socket-owner.ts";
@@ -79,7 +79,7 @@ export class HttpDoors {
       this.doors.set(listen, door);
       this.log.info(`listening on ${listen} (http)`);
     } catch (error) {
-      const why = (error as Error).message;
+      const why = listenTrouble(error);
       if (!mayFail) throw new Error(`cannot listen on ${listen}: ${why}`, { cause: error });
       this.log.warn(`not listening on ${listen} (http): ${why}`);
     }

@@ -13,3 +13,17 @@ export function whereOf(listen: string): { path: string } | { host: string; port
   accessSync(dirname(path), constants.W_OK);
   return { path };
 }
+
+/** What a listener could not be opened for, in words that say what to do. */
+export function listenTrouble(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const hint = code === undefined ? undefined : HINTS[code];
+  return hint === undefined ? message : `${message}: ${hint}`;
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  EADDRINUSE:
+    "another program has this address (ss -ltnp names it): stop it, or choose another one",
+  EADDRNOTAVAIL: "this machine does not have that address",
+  EACCES: "the user of postern may not (ports below 1024 need CAP_NET_BIND_SERVICE)",
+};

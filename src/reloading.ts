@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { Config } from "./config.ts";
 import { ConfigError, lineOf } from "./config-error.ts";
-import { hostOf, portOf } from "./listen-address.ts";
+import { hostOf, listenTrouble, portOf } from "./listen-address.ts";
 import { groupId } from "./sys/group.ts";
 import type { Log } from "./sys/log.ts";
 import type { Metrics } from "./sys/metrics.ts";
@@ -98,7 +98,7 @@ async function checkListeners(next: Config, before: Config): Promise<void> {
       await tryListening(hostOf(listen), portOf(listen));
     } catch (error) {
       throw new ConfigError(
-        `${located(next, ["listener", i, "listen"])}: listener.listen: cannot listen on ${listen}: ${(error as Error).message}`,
+        `${located(next, ["listener", i, "listen"])}: listener.listen: cannot listen on ${listen}: ${listenTrouble(error)}`,
       );
     }
   }

@@ -1,7 +1,7 @@
 // The supervisor: holds the lock, the sockets (node:cluster, SCHED_NONE), HTTP, metrics and the rule files; starts workers, starts
 // them again when they die, hands them new rules, replaces them for a new configuration, and stops them gracefully. Judges no mail
 // itself.
-import { mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { Crew } from "./crew.ts";
@@ -35,14 +35,15 @@ export interface Supervisor {
  */
 export async function supervise(config: Config, load: () => Config, log: Log): Promise<Supervisor> {
   makeDirectories(config);
-  const lock = instanceLock(join(config.server.state_dir, "lock"));
+  const { state_dir } = config.server;
+  const lock = naming(join(state_dir, "lock"), instanceLock);
   if (lock === null) {
     throw new Error(
-      `another postern runs on ${config.server.state_dir} (its lock is held): stop it first, or give this one its own [server] state_dir`,
+      `another postern runs on ${state_dir} (its lock is held): stop it first, or give this one its own [server] state_dir`,
     );
   }
   const seam = seamOnDisk();
-  prepareStore(join(config.server.state_dir, "state.db"));
+  naming(join(state_dir, "state.db"), prepareStore);
   const loop = watchEventLoop();
   const own = metrics(loop);
   const rules = await liveRules(config, log, own);
@@ -158,9 +159,33 @@ async function takeOver(next: Config, before: Config, parts: Parts): Promise<voi
   keeper.use(next);
 }
 
+/** What SQLite says names no file. */
+function naming<T>(file: string, use: (file: string) => T): T {
+  try {
+    return use(file);
+  } catch (error) {
+    throw new Error(`${file} cannot be used: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 function makeDirectories({ server, quarantine }: Config): void {
-  for (const dir of [server.state_dir, join(server.state_dir, "spool"), quarantine.dir])
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const { state_dir } = server;
+  const all = [
+    ["[server] state_dir", state_dir],
+    ["[server] state_dir", join(state_dir, "spool")],
+    ["[quarantine] dir", quarantine.dir],
+  ] as const;
+  for (const [key, dir] of all) {
+    try {
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw new Error(
+        `${key}: ${dir} cannot be used (${(error as NodeJS.ErrnoException).code ?? "?"}): it must be a directory that the user of postern (uid ${process.geteuid?.() ?? "?"}) may write`,
+        { cause: error },
+      );
+    }
+  }
 }
 
 function httpDoors(log: Log, crew: Crew, own: Metrics, remark: () => string | null): HttpDoors {

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -12,7 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { connect } from "node:net";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -144,6 +145,58 @@ describe("postern serve", () => {
     const second = serve();
     expect(await second.exit()).toBe(1);
     expect(second.output()).toMatch(/cannot listen on unix:\S+filter\.sock \(smtp, filter\): /);
+  });
+
+  it("says of a taken port what to do", async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const { port } = other.address() as AddressInfo;
+    writeFileSync(
+      join(dir, "postern.toml"),
+      `[[listener]]\nprotocol = "smtp"\nlisten = "127.0.0.1:${port}"\n`,
+    );
+    const server = serve();
+    expect(await server.exit()).toBe(1);
+    expect(server.output()).toMatch(
+      /cannot listen on 127\.0\.0\.1:\d+ \(smtp, filter\): .*EADDRINUSE.*: another program has this address/,
+    );
+    other.close();
+  });
+
+  it("says of a directory that it cannot use which it is and what it must be", async () => {
+    writeFileSync(join(dir, "plain"), "");
+    writeFileSync(join(dir, "postern.toml"), '[server]\nstate_dir = "plain"\n');
+    const server = serve();
+    expect(await server.exit()).toBe(1);
+    expect(server.output()).toMatch(
+      /^postern: \[server\] state_dir: \S+\/plain cannot be used \(EEXIST\): it must be a directory/,
+    );
+  });
+
+  it("names the file that is no database", async () => {
+    mkdirSync(join(dir, "var"));
+    writeFileSync(join(dir, "var/state.db"), "no database at all\n".repeat(100));
+    const server = serve();
+    expect(await server.exit()).toBe(1);
+    expect(server.output()).toMatch(
+      /^postern: \S+\/var\/state\.db cannot be used: file is not a database$/m,
+    );
+  });
+
+  it("takes one Ctrl-C that comes twice, from the terminal and from a launcher, for one", async () => {
+    const server = serve();
+    await server.until(/^ready: /m);
+    const socket = connect(join(dir, "filter.sock"));
+    const heard: string[] = [];
+    socket.on("data", (data) => heard.push(data.toString()));
+    socket.write("EHLO x\r\nMAIL FROM:<s@remote.example>\r\nRCPT TO:<a@ours.example>\r\nDATA\r\n");
+    await vi.waitFor(() => expect(heard.join("")).toMatch(/^354/m), 5000);
+    server.child.kill("SIGINT");
+    await server.until(/SIGINT: finishing/);
+    server.child.kill("SIGINT");
+    socket.write("Subject: hi\r\n\r\nhello\r\n.\r\n");
+    await vi.waitFor(() => expect(heard.join("")).toMatch(/^250 2\.0\.0 \S+ Saved/m), 5000);
+    expect(await server.exit()).toBe(0);
   });
 
   it("refuses a second instance on the same state_dir", async () => {

@@ -1,5 +1,6 @@
 // `postern serve`: runs the supervisor until a signal ends it. SIGHUP reads configuration and rules again, SIGUSR2 changes to the
 // program on disk, SIGTERM and SIGINT stop gracefully, a second one at once.
+import { existsSync } from "node:fs";
 import { loadConfig, type Config } from "../config.ts";
 import { processLog, type Log } from "../sys/log.ts";
 import { supervise, type Supervisor } from "../supervisor.ts";
@@ -37,7 +38,7 @@ export async function serve(args: readonly string[]): Promise<number> {
 /** What a person who just started it wants to know next. */
 function greet(config: Config, log: Log): void {
   log.info(
-    `ready: postern on ${config.server.hostname}, ${config.server.workers} worker(s), state in ${config.server.state_dir}, rules from ${config.server.rules_dir}`,
+    `ready: postern on ${config.server.hostname}, process ${process.pid}, ${config.file ?? "no configuration file"}, ${config.server.workers} worker(s), state in ${config.server.state_dir}, rules from ${config.server.rules_dir}`,
   );
   const filter = config.listener.find((l) => l.protocol === "smtp" && l.role === "filter");
   const { endpoints = [] } = config.clamd;
@@ -47,6 +48,8 @@ function greet(config: Config, log: Log): void {
       : `viruses: clamd at ${endpoints.join(", ")}`,
   );
   log.info(scorerText(config));
+  if (config.file === null && existsSync("postern.toml"))
+    log.warn("postern.toml in this directory is not read: name it by --config or POSTERN_CONFIG");
   if (config.file !== null || filter === undefined) return;
   log.info(
     `mailboxes are made at first delivery below ${config.delivery.mail_root} for the domains ${config.delivery.domains.join(", ")}`,
@@ -71,14 +74,20 @@ function scorerText({ spam, spamd: { endpoints = [] } }: Config): string {
   }
 }
 
+/** A terminal sends Ctrl-C to all processes of the command, and launchers pass on what they get: within this time it is the same one. */
+const SAME_MS = 500;
+
 /** Acts on signals from the first moment on: those of the start are carried out after it. A start that fails is the caller's. */
 function signals(starting: Promise<Supervisor>, log: Log): Promise<void> {
   const then = (act: (server: Supervisor) => unknown): void => void starting.then(act, () => {});
   return new Promise((resolve) => {
-    let stopping = false;
+    let since: number | null = null;
     const stop = (signal: string): void => {
-      if (stopping) process.exit(1);
-      stopping = true;
+      if (since !== null) {
+        if (performance.now() - since > SAME_MS) process.exit(1);
+        return;
+      }
+      since = performance.now();
       log.info(`${signal}: finishing what is in flight`);
       then((server) =>
         server.stop().then(() => {
