@@ -51,6 +51,21 @@ export interface Config extends Omit<
 
 const SHIPPED_RULES = fileURLToPath(new URL("../rules", import.meta.url));
 
+/** Where the files of deploy/ put the configuration. */
+const SITE_FILE = "/etc/postern/postern.toml";
+
+/**
+ * Which file a command reads: the one that it is told, else POSTERN_CONFIG, else the site's where there is one; null = the defaults.
+ * A command that took the defaults on a host with a configuration would look at another state_dir than the server's, and find nothing.
+ */
+export function configFile(
+  named: string | null,
+  environment: string | undefined = process.env["POSTERN_CONFIG"],
+  site: string = SITE_FILE,
+): string | null {
+  return named ?? environment ?? (existsSync(site) ? site : null);
+}
+
 /** Reads the file, or takes the defaults when `file` is null. Throws ConfigError with all errors, a line each. */
 export function loadConfig(file: string | null): Config {
   if (file === null) return complete(schema.parse({}), null);

@@ -1,6 +1,6 @@
 import { test, describe, expect, it } from "vitest";
 import { ConfigError, lineOf } from "../src/config-error.ts";
-import { loadConfig, parseConfig } from "../src/config.ts";
+import { configFile, loadConfig, parseConfig } from "../src/config.ts";
 
 const errors = (text: string): string => {
   try {
@@ -140,6 +140,14 @@ describe("errors name file and line", () => {
     const lines = errors(text).split("\n");
     expect(lines.map((line) => /toml:(\d+):/.exec(line)?.[1])).toEqual(["2", "4", "6"]);
   });
+});
+
+it("a command reads the file that it is told, else the environment's, else the site's", () => {
+  const site = new URL("../package.json", import.meta.url).pathname;
+  expect(configFile("a.toml", "b.toml", site)).toBe("a.toml");
+  expect(configFile(null, "b.toml", site)).toBe("b.toml");
+  expect(configFile(null, undefined, site)).toBe(site);
+  expect(configFile(null, undefined, `${site}/none`)).toBeNull();
 });
 
 describe("defaults", () => {

@@ -1,6 +1,6 @@
 // Reading a command's arguments: node:util.parseArgs with errors that say what is known, and --config everywhere.
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { loadConfig, type Config } from "../config.ts";
+import { configFile, loadConfig, type Config } from "../config.ts";
 import { suggestion } from "../ruleset/suggest.ts";
 
 /** Arguments that make no sense; exit code 2. */
@@ -19,7 +19,7 @@ export interface Parsed {
 }
 
 /**
- * Parses `args` with these options beside --config FILE, and loads that file (or POSTERN_CONFIG, or the defaults). Throws
+ * Parses `args` with these options beside --config FILE, and loads that file (else as configFile says). Throws
  * UsageError for options that are not known, ConfigError for the file.
  */
 export function parseCommand(args: readonly string[], options: Options): Parsed {
@@ -38,11 +38,8 @@ export function parseCommand(args: readonly string[], options: Options): Parsed 
       allowPositionals: true,
       strict: true,
     });
-    const file =
-      typeof values["config"] === "string"
-        ? values["config"]
-        : (process.env["POSTERN_CONFIG"] ?? null);
-    return { config: loadConfig(file), values, positionals };
+    const named = typeof values["config"] === "string" ? values["config"] : null;
+    return { config: loadConfig(configFile(named)), values, positionals };
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError(error.message);
     throw error;

@@ -18,8 +18,8 @@ export const USAGE = `usage: postern COMMAND [--config FILE] …
                          to do
 
 postern COMMAND --help says more of each; postern --version says which this is.
-The configuration is --config FILE (or -c FILE), else $POSTERN_CONFIG; without
-either, the defaults hold.
+The configuration is --config FILE (or -c FILE), else $POSTERN_CONFIG, else
+/etc/postern/postern.toml; without any of them, the defaults hold.
 exit codes: 0 ok, 1 failure, 2 configuration; scan: 0 delivered, 3 stopped
 `;
 

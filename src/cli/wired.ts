@@ -2,14 +2,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
-import { loadConfig } from "../config.ts";
+import { configFile, loadConfig } from "../config.ts";
 import { UsageError } from "./options.ts";
 import { user } from "./user.ts";
 
 /** Takes --config FILE out of the arguments: these commands read the rest themselves. */
 export function split(args: readonly string[]): { config: Config; rest: string[] } {
   const rest = [...args];
-  let file = process.env["POSTERN_CONFIG"] ?? null;
+  let file: string | null = null;
   for (let i = 0; i < rest.length; i++) {
     const arg = rest[i] ?? "";
     if (arg === "--") break;
@@ -24,7 +24,7 @@ export function split(args: readonly string[]): { config: Config; rest: string[]
       i--;
     }
   }
-  return { config: loadConfig(file), rest };
+  return { config: loadConfig(configFile(file)), rest };
 }
 
 export async function userCommand(args: readonly string[]): Promise<number> {
