@@ -3,6 +3,7 @@
 import cluster from "node:cluster";
 import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
+import { constants } from "node:os";
 import { USAGE, USAGES } from "./cli/usage.ts";
 
 const COMMANDS: Readonly<
@@ -47,7 +48,15 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(USAGES[name]);
     return 0;
   }
+  if (name !== "serve") endWithReader();
   return (await COMMANDS[name]())(args).catch((error: unknown) => failure(error, USAGES[name]));
+}
+
+/** What is piped into head(1) ends when that does, as other programs do by SIGPIPE. */
+function endWithReader(): void {
+  process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+    process.exit(code === "EPIPE" ? 128 + constants.signals.SIGPIPE : 1);
+  });
 }
 
 function isCommand(name: string): name is keyof typeof USAGES {

@@ -38,6 +38,17 @@ describe("postern", () => {
     );
   });
 
+  it("ends quietly when nobody reads on", () => {
+    const rules = fileURLToPath(new URL("../../rules/policy.rules", import.meta.url));
+    const files = Array.from({ length: 20 }, () => `"${rules}"`).join(" ");
+    const { stderr } = spawnSync(
+      "/bin/sh",
+      ["-c", `"${process.execPath}" "${MAIN}" scan --json ${files} | head -c 1`],
+      { encoding: "utf8" },
+    );
+    expect(stderr).toBe("");
+  });
+
   it("shows the usage where arguments make no sense", () => {
     expect(postern("scan")).toMatchObject({
       status: 2,
