@@ -71,7 +71,12 @@ export async function release(
   const recipients = recipientsOf(entry, named);
   const bad = named.find((name) => addressOf(name) === null);
   if (bad !== undefined) return notSent(`"${bad}" is no address`);
-  if (recipients.length === 0) return notSent("no recipient was blocked: name whom to release to");
+  if (recipients.length === 0)
+    return notSent(
+      entry.recipients.some(({ blocked }) => blocked)
+        ? `${entry.id} was released to all from whom it was kept: name whom to release to once more`
+        : "no recipient was blocked: name whom to release to",
+    );
   const edited = await released(kept, recipients, deps);
   if (typeof edited === "string") return notSent(edited);
   const prepared = await destination.prepare(
@@ -116,7 +121,7 @@ function recipientsOf(entry: QuarantineEntry, named: readonly string[]): readonl
   const chosen =
     named.length > 0
       ? named.map((address) => ({ address, params: [] }))
-      : entry.recipients.filter((r) => r.blocked);
+      : entry.recipients.filter(({ address, blocked }) => blocked && !has(entry, address));
   const recipients: Recipient[] = [];
   const seen = new Set<string>();
   for (const { address: raw } of chosen) {
@@ -126,6 +131,11 @@ function recipientsOf(entry: QuarantineEntry, named: readonly string[]): readonl
     recipients.push({ address, params: [] });
   }
   return recipients;
+}
+
+/** Whether an earlier release reached this recipient. */
+function has(entry: QuarantineEntry, raw: string): boolean {
+  return entry.released.some(({ recipients }) => recipients.includes(raw));
 }
 
 /** An envelope address by its last "@"; null when it cannot stand in a command. */

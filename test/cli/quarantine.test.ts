@@ -279,6 +279,14 @@ describe("release", () => {
     ]);
     expect(sent[0]?.octets).toContain("Resent-To: undisclosed-recipients:;\r\n");
   });
+  test("a second one goes to those who did not get it, and to others only by name", async () => {
+    expect(await run("release", "aaaaaaaaaaaa")).toBe(0);
+    expect(await run("release", "aaaaaaaaaaaa")).toBe(1);
+    expect(out).toContain("aaaaaaaaaaaa was released to all from whom it was kept: name whom");
+    expect(sent).toHaveLength(1);
+    expect(await run("release", "aaaaaaaaaaaa", "user@example.com")).toBe(0);
+    expect(sent).toHaveLength(2);
+  });
   test("a refusal is told, only what was taken is noted", async () => {
     answer = (to) => (to === "x@example.com" ? reject(550, "5.1.1", "no such user") : ok("queued"));
     expect(await run("release", "aaaaaaaaaaaa", "x@example.com", "y@example.com")).toBe(1);
