@@ -15,10 +15,12 @@ const START_MS = 10_000;
 const GRACE_MS = 1000;
 
 export interface ThreadOwner {
+  /** It has started: its module is loaded. */
+  ready(): void;
   /** The thread can take another job. */
   free(thread: Thread): void;
-  /** It has ended, or is given up; told once. */
-  gone(thread: Thread): void;
+  /** It has ended, or is given up; told once. `unborn`: why it did not even start, "" when it was not let. */
+  gone(thread: Thread, unborn: string | null): void;
 }
 
 export class Thread {
@@ -51,6 +53,10 @@ export class Thread {
     this.#worker.on("message", (message: ThreadMessage) => this.#heard(message));
     this.#worker.on("error", (error: Error) => (this.#error = error.message));
     this.#worker.on("exit", () => this.#left());
+  }
+
+  get isReady(): boolean {
+    return this.#ready;
   }
 
   /** Starts a job; the thread must be free. */
@@ -88,6 +94,7 @@ export class Thread {
     const task = this.#task;
     if ("ready" in message) {
       this.#ready = true;
+      this.#owner.ready();
       if (task !== null && this.#ending === null) this.#arm(task.options.deadlineMs, 0);
       return;
     }
@@ -127,7 +134,8 @@ export class Thread {
     this.#release();
     const { ended, why } = this.#ending ?? { ended: "crashed", why: this.#error };
     task?.end(ended, why);
-    this.#owner.gone(this);
+    const unborn = ended === "aborted" ? "" : why;
+    this.#owner.gone(this, this.#ready ? null : unborn);
   }
 
   /** Forgets the job. */

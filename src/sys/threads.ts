@@ -3,6 +3,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { clearDeadline, deadline } from "./deadlines.ts";
 import { notesMemory, notesOverflowed, readNotes } from "./thread-notes.ts";
+import { Starts } from "./thread-starts.ts";
 import { Thread, type ThreadOwner } from "./thread.ts";
 
 export interface ThreadsOptions {
@@ -42,7 +43,7 @@ export interface JobOptions {
 }
 
 /**
- * done: it ended by itself. failed: it threw. late: killed at its deadline. crashed: its thread died, or took too much memory.
+ * done: it ended by itself. failed: it threw. late: killed at its deadline. crashed: its thread died, took too much memory, or did not start.
  * refused: no thread came free. aborted: its signal, or the pool was closed.
  */
 export type Ended = "done" | "failed" | "late" | "crashed" | "refused" | "aborted";
@@ -96,6 +97,7 @@ class Pool implements Threads {
   readonly #queue = new Map<Task, () => void>();
   /** Who has had a turn, the last one last; there are no more of them than listeners. */
   readonly #turns = new Set<string>();
+  readonly #starts = new Starts();
   #closed = false;
 
   constructor(options: ThreadsOptions) {
@@ -118,6 +120,8 @@ class Pool implements Threads {
       if (options.signal?.aborted === true) return task.end("aborted", "ended before its turn");
       const thread = this.#idle.pop() ?? this.#another();
       if (thread !== null) return thread.give(task);
+      const hopeless = this.#hopeless();
+      if (hopeless !== null) return task.end("crashed", hopeless);
       const room = this.#options.queue ?? 64;
       if (this.#waitingFrom(fromOf(task)) >= room)
         return task.end("refused", `${room} jobs wait already`);
@@ -182,16 +186,19 @@ class Pool implements Threads {
     task.end(ended, why);
   }
 
-  /** A new thread; null when there are enough. */
+  /** A new thread; null when there are enough, or none would start. */
   #another(): Thread | null {
-    if (this.#threads.size >= this.#most) return null;
+    if (this.#threads.size >= this.#most || this.#starts.refusal() !== null) return null;
     const owner: ThreadOwner = {
+      ready: () => this.#starts.succeeded(),
       free: (thread) => {
         this.#idle.push(thread);
         this.#next();
       },
-      gone: (thread) => {
+      gone: (thread, unborn) => {
         this.#threads.delete(thread);
+        if (unborn === "") this.#starts.givenUp();
+        else if (unborn !== null) this.#unborn(unborn);
         const at = this.#idle.indexOf(thread);
         if (at >= 0) this.#idle.splice(at, 1);
         this.#next();
@@ -199,12 +206,25 @@ class Pool implements Threads {
     };
     try {
       const thread = new Thread(this.#options, owner);
+      this.#starts.begun();
       this.#threads.add(thread);
       return thread;
     } catch {
       // The system has no more threads for us: the job waits for another, and is refused when none comes.
       return null;
     }
+  }
+
+  /** Why nobody will take a job soon. */
+  #hopeless(): string | null {
+    return [...this.#threads].some(({ isReady }) => isReady) ? null : this.#starts.refusal();
+  }
+
+  #unborn(why: string): void {
+    this.#starts.failed(why);
+    const hopeless = this.#hopeless();
+    if (hopeless === null) return;
+    for (const task of [...this.#queue.keys()]) this.#leave(task, "crashed", hopeless);
   }
 
   #waitingFrom(from: string): number {

@@ -1,6 +1,6 @@
 // The module that the threads of threads.test.ts run: jobs that behave badly on demand.
 import { threadId } from "node:worker_threads";
-import { answerJobs } from "../../src/sys/thread-side.ts";
+import { answerJobs, given } from "../../src/sys/thread-side.ts";
 
 type Job =
   | { readonly do: "echo"; readonly value: unknown }
@@ -9,6 +9,11 @@ type Job =
   | { readonly do: "loop"; readonly first: readonly string[] }
   | { readonly do: "sleep"; readonly ms: number }
   | { readonly do: "heap" | "buffers" | "throw" | "exit" | "later" | "id" };
+
+if (given() === "dies as it starts") {
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  throw new Error("cannot start");
+}
 
 answerJobs<Job>(async (job, out) => {
   switch (job.do) {

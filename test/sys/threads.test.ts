@@ -167,6 +167,30 @@ describe("the queue", () => {
     expect((await long).ended).toBe("done");
   });
 
+  it("ends all jobs at once when threads do not even start, and those that come after", async () => {
+    const one = pool({ threads: 1, data: "dies as it starts" });
+    const job = (): ReturnType<Threads["run"]> => one.run({ do: "echo", value: 1 }, PATIENT);
+    const said = await Promise.all([job(), job(), job()]);
+    expect(said.map(({ ended }) => ended)).toEqual(["crashed", "crashed", "crashed"]);
+    expect(said.map(({ why }) => why)).toEqual([
+      "cannot start",
+      "threads do not start: cannot start",
+      "threads do not start: cannot start",
+    ]);
+    const begun = performance.now();
+    for (let n = 0; n < 20; n++) expect((await job()).ended).toBe("crashed");
+    // Each thread would take 300 ms to die.
+    expect(performance.now() - begun).toBeLessThan(3000);
+    expect([one.running, one.waiting]).toEqual([0, 0]);
+  });
+
+  it("does not hold it against them that one was given up before it had started", async () => {
+    const one = pool({ threads: 1 });
+    const soon = AbortSignal.timeout(1);
+    expect((await one.run({ do: "id" }, { ...PATIENT, signal: soon })).ended).toBe("aborted");
+    expect((await one.run({ do: "echo", value: 1 }, PATIENT)).value).toBe(1);
+  });
+
   it("moves on when a thread is killed or crashes", async () => {
     const one = pool({ threads: 1 });
     const jobs = [
