@@ -3,6 +3,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { rulesCompiled } from "./lab/engine.ts";
 import { until } from "./lab/lab.ts";
 import { have } from "./lab/peers.ts";
 import { GTUBE_SAMPLE } from "./lab/samples.ts";
@@ -31,6 +32,7 @@ describe.skipIf(!have("root", "users", "postfix", "spamd"))("the engine behind P
       more: '[greylist]\nwhen = []\n[spam]\nengine = "native"\ndeadline = "2s"\n',
     });
     await mkdir(join(world.postern.rulesDir, "local.d/spam"), { recursive: true });
+    await rulesCompiled(world.httpPort);
   });
   afterAll(() => world?.lab.cleanUp());
 

@@ -1,6 +1,7 @@
 // One `postern serve` that scores, between a client of the suite's and a sink, without an MTA: smtp, spamd and http listeners, rules and
 // state of its own. For the suites about spam scores that need no Postfix.
 import { join } from "node:path";
+import { rulesCompiled } from "./engine.ts";
 import { inject } from "./inject.ts";
 import { until, type Lab } from "./lab.ts";
 import { freePorts } from "./ports.ts";
@@ -91,6 +92,7 @@ when = []
 ${more}
 `;
   const judge = room.add(await postern({ dir: room.dir, name, file: null, more: toml }));
+  if (/^engine = "(?:native|both)"/m.test(more)) await rulesCompiled(httpPort);
   const send = async (
     data: Buffer,
     to = "user@example.com",
