@@ -65,12 +65,14 @@ export function askUdp(
       if (whose === null && ++strangers < MAX_STRANGERS) return;
       done(whose === null ? "bad" : whose === "case" ? "use-tcp" : (readPacket(octets) ?? "bad"));
     });
-    socket.connect(server.port, server.host, () => {
+    socket.once("connect", () => {
       if (settled) return;
       socket.send(question, (error) => {
         if (error !== null) done("unreachable");
       });
     });
+    // Without a callback, which would be called for a failure too: without a route, say, there is an "error" instead.
+    socket.connect(server.port, server.host);
     if (signal.aborted) gone();
   });
 }

@@ -175,6 +175,19 @@ describe("servers that misbehave", () => {
     expect(performance.now() - before).toBeLessThan(4_000);
   });
 
+  test("a server to which no way leads is known at once; the next server answers", async () => {
+    const peer = await zoneServer({ "a.test": { A: "192.0.2.1" } });
+    open.push(() => peer.stop());
+    // The kernel refuses to connect to this address, as to any other while the network is down.
+    const { dns } = await setUp(
+      {},
+      { servers: [{ host: "255.255.255.255", port: 53 }, peer.server], timeoutMs: 5000 },
+    );
+    const before = performance.now();
+    expect((await dns.resolve("a.test", "A")).status).toBe("ok");
+    expect(performance.now() - before).toBeLessThan(4_000);
+  });
+
   test("a server that fails is asked once; another one decides", async () => {
     const good = await zoneServer({ "a.test": { A: "192.0.2.1" } });
     const bad = await zoneServer({ "a.test": { fails: "servfail" } });
