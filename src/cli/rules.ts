@@ -68,6 +68,10 @@ async function runCases(source: RuleSource, config: Config, version: string): Pr
     const complaints = await runCase(test, judge);
     if (complaints.length > 0) failed++;
     for (const complaint of complaints) process.stdout.write(`${complaint}\n`);
+    if (complaints.length > 0 && test.file.startsWith("rules/cases/"))
+      process.stdout.write(
+        `  if that is what you want, say so in rules/local.d/${test.file.slice("rules/".length)}, which takes its place\n`,
+      );
   }
   process.stdout.write(
     `rules ${version} from ${config.server.rules_dir}: ${cases.length - failed} of ${cases.length} cases passed\n`,

@@ -9,7 +9,7 @@ import { parseRules } from "./grammar.ts";
 import type { Line, Verbs } from "./grammar.ts";
 import { DIRECTIONS, MODES } from "./policy-lines.ts";
 import type { Direction, Mode } from "./policy-lines.ts";
-import type { RuleSource } from "./source.ts";
+import { LOCAL_DIRECTORY, type RuleSource } from "./source.ts";
 import { hint } from "./suggest.ts";
 
 export interface CaseFacts {
@@ -93,7 +93,7 @@ const VERBS: Verbs = {
   },
 };
 
-/** All cases of a source in order of their paths. */
+/** All cases of a source in order of their paths; one below local.d/ takes the place of the shipped one of its name. */
 export function casesOf(source: RuleSource): {
   readonly cases: readonly RuleCase[];
   readonly errors: readonly RuleError[];
@@ -101,7 +101,7 @@ export function casesOf(source: RuleSource): {
   const cases: RuleCase[] = [];
   const errors: RuleError[] = [];
   for (const [path, text] of [...source].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (!path.endsWith(".case")) continue;
+    if (!path.endsWith(".case") || source.has(`${LOCAL_DIRECTORY}/${path}`)) continue;
     const read = parseCase(`rules/${path}`, text);
     if ("errors" in read) errors.push(...read.errors);
     else cases.push(read.ok);

@@ -50,3 +50,20 @@ it("only tells what SpamAssassin has and postern does not", async () => {
   expect(status).toBe(0);
   expect(lines[0]).toMatch(/^warning: site\/local\.cf:1: loadplugin: .* counts as not loaded$/);
 });
+
+it("runs the operator's case in place of the shipped one of the same name", async () => {
+  const text = (word: string): string => `expect ${word}\n\nSubject: x\n\nheron\n`;
+  await mkdir(join(dir, "rules/cases"));
+  await writeFile(join(dir, "rules/cases/heron.case"), text("reject"));
+  const failing = await check("");
+  expect(failing.status).toBe(1);
+  expect(failing.lines.slice(1, 3)).toEqual([
+    "rules/cases/heron.case:1: disposition for user@example.net is accept, expected reject",
+    "  if that is what you want, say so in rules/local.d/cases/heron.case, which takes its place",
+  ]);
+  await mkdir(join(dir, "rules/local.d/cases"), { recursive: true });
+  await writeFile(join(dir, "rules/local.d/cases/heron.case"), text("accept"));
+  const { status, lines } = await check("");
+  expect(status).toBe(0);
+  expect(lines.at(-2)).toMatch(/: 1 of 1 cases passed$/);
+});
