@@ -2,7 +2,7 @@
 // check's own. Called by compile.ts.
 import type { RuleError } from "./errors.ts";
 import type { Line, Verbs } from "./grammar.ts";
-import { hint } from "./suggest.ts";
+import { hint, nearest } from "./suggest.ts";
 
 export const SCORE_VERBS: Verbs = { score: { words: [2, 2], usage: "score SYMBOL NUMBER" } };
 
@@ -33,7 +33,7 @@ export function compileScores(
         warnings.push({
           file,
           line,
-          message: `no check reports "${symbol}"${hint(symbol, symbols)}`,
+          message: `no check reports "${symbol}"${nearest(symbol, symbols) === null ? `; a rule of SpamAssassin's is spamd:${symbol} here` : hint(symbol, symbols)}`,
         });
       if (!scores.has(symbol)) scores.set(symbol, Number(number));
     }

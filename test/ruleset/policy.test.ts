@@ -193,7 +193,7 @@ describe("complaints", () => {
     const facts = { symbols: ["GTUBE"] };
     const { rules, warnings } = compile(
       {
-        "scores.rules": "score GTUBE 7\nscore GTUBE 8\nscore GTUBB -1.5",
+        "scores.rules": "score GTUBE 7\nscore GTUBE 8\nscore GTUBB -1.5\nscore HTML_MESSAGE 1",
         "local.d/polcy.rules": "x",
       },
       facts,
@@ -205,6 +205,7 @@ describe("complaints", () => {
     ]);
     expect(warnings).toEqual([
       'rules/scores.rules:3: no check reports "GTUBB"; did you mean "GTUBE"?',
+      'rules/scores.rules:4: no check reports "HTML_MESSAGE"; a rule of SpamAssassin\'s is spamd:HTML_MESSAGE here',
       "rules/local.d/polcy.rules: no such rule file is read; did you mean policy.rules?",
       "rules/policy.rules: missing or empty: every message is accepted",
     ]);
