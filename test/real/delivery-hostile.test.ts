@@ -33,6 +33,8 @@ const ADDRESSES = NAMES.flatMap((name) => [
 ]);
 
 const message = Buffer.from("Subject: harm\r\nMessage-ID: <harm@sender.example>\r\n\r\nharm\r\n");
+/** For a look through all file systems of the machine: large and slow ones take minutes. */
+const LOOK_MS = 200_000;
 
 describe.skipIf(!have("root", "users"))("hostile addresses and mailboxes", () => {
   let room: Lab;
@@ -105,7 +107,7 @@ describe.skipIf(!have("root", "users"))("hostile addresses and mailboxes", () =>
       top, "-xdev", "(", "-path", root, "-o", "-path", "*/state-delivery", "-o", "-path", "/proc", "-o", "-path", "/tmp/node-compile-cache",
       "-o", "(", "-path", "/tmp/postern-lab-*", "-not", "-path", `${room.dir}*`, ")", ")", "-prune", "-o",
       "(", "-user", String(uid), "-o", "-path", `${room.dir}/*`, ")", "-printf", "%p\\t%y %m %U %s %T@ %C@\\n",
-    ]); // prettier-ignore
+    ], { timeoutMs: LOOK_MS }); // prettier-ignore
     return new Map(found.stdout.split("\n").map((line) => line.split("\t") as [string, string]));
   }
 
@@ -119,6 +121,7 @@ describe.skipIf(!have("root", "users"))("hostile addresses and mailboxes", () =>
 
   test.each(["refuse", "create"] as const)(
     "no address writes outside mail_root where unknown users are: %s",
+    { timeout: 3 * LOOK_MS },
     async (agentName) => {
       const before = await outside("/");
       expect(before.size).toBeGreaterThan(20);
