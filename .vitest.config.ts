@@ -1,5 +1,6 @@
 // Two projects: `unit` is hermetic (no network, no other server); `real` starts Postfix, Exim, Dovecot and needs root. REAL_LANE takes
 // a part of `real`: "main", "side" and "spam" may run beside one another, "alone" measures time.
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const files = (names: readonly string[]): string[] =>
@@ -49,6 +50,8 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/real/**"],
+          // Left to itself vitest leaves one core idle, of two.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: 60_000,
           hookTimeout: 60_000,
           expect,
