@@ -146,7 +146,7 @@ async function programRun(
   const local = /(?:^|\s)(?:-L|--local)\b/.test(args) || /--lint(?!.*--net)/.test(args);
   const engine = await engineFor({ ...question, after: after === "" ? null : after }, local);
   // What SpamAssassin would complain of too: not what this engine alone cannot do.
-  const { problems } = engine.book;
+  const problems = engine.book.problems.filter(({ mild }) => mild !== true);
   const stderr = problems
     .map(({ file, line, message }) => `config: ${message} in ${file}, line ${line}\n`)
     .join("");
