@@ -104,14 +104,16 @@ describe.skipIf(!have("spamd"))("a crowd at the spamd listener", () => {
     }
   }
 
-  test.each(Object.entries(ATTACKS))("clients that %s", async (_what, how) => {
+  test.each(Object.entries(ATTACKS))("clients that %s", async (what, how) => {
     const answers: string[] = [];
+    const waits: number[] = [];
     for (let n = 0; n < how.clients; n++) void attack(how, answers);
     let most = 0;
     const watch = setInterval(() => (most = Math.max(most, resident())), 200);
     await sleep(1000);
     for (let n = 0; n < 8; n++) {
       const { ms, status } = await host.arrived(`crowd-${++sent}`, "Dear Bob,\r\n\r\nthe minutes.");
+      waits.push(ms);
       expect(ms).toBeLessThan(FAST_MS);
       expect(status).toMatch(/^No, score=/);
       expect(await host.count("postern_in_flight")).toBeLessThanOrEqual(51);
@@ -119,6 +121,9 @@ describe.skipIf(!have("spamd"))("a crowd at the spamd listener", () => {
       await sleep(500);
     }
     clearInterval(watch);
+    console.log(
+      `${how.clients} clients that ${what}: a letter waits ${Math.round(Math.max(...waits))} ms at most, memory ${Math.round(quiet / MIB)} to ${Math.round(most / MIB)} MiB`,
+    );
     expect(most - quiet).toBeLessThan(MEMORY);
     expect(answers.filter((one) => one !== "" && !/ 0 EX_OK$|too many messages/.test(one))).toEqual(
       [],
